@@ -1,0 +1,167 @@
+"""The contracts of the house: what every captioner takes and gives. Knows no network and no web."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any, Literal, Protocol
+
+import torch
+from PIL import Image
+
+Method = Literal["beam", "greedy", "sample"]
+
+
+class OptionRefused(ValueError):
+    """A decoding option has a value that it cannot have; the message names the option and its range."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+def _option(default: Any, help: str, **bounds: Any) -> Any:
+    """A field of DecodingOptions with the range that is checked, documented and offered on the page."""
+    return field(default=default, metadata={"help": help, **bounds})
+
+
+@dataclass(frozen=True)
+class DecodingOptions:
+    """How a sentence is chosen. The fields' metadata holds their ranges, for whoever validates or documents them.
+
+    Raises OptionRefused where a value is out of its range.
+    """
+
+    method: Method = _option("beam", "how words are chosen", choices=("beam", "greedy", "sample"))
+    beam_size: int = _option(3, "hypotheses kept at every word (beam)", minimum=1, maximum=10)
+    num_captions: int = _option(1, "captions returned, best first; at most beam_size with beam", minimum=1, maximum=10)
+    max_words: int = _option(20, "words in a caption at most", minimum=1, maximum=50)
+    length_penalty: float = _option(
+        0.4,
+        "log-probability is divided by length to this power (beam): above 0 favours longer captions",
+        minimum=0,
+        maximum=2,
+    )
+    temperature: float = _option(1.0, "below 1 safer, above 1 more varied (sample)", minimum=0.05, maximum=5)
+    top_p: float = _option(
+        0.9, "only the likeliest words with this total probability (sample)", minimum=0.01, maximum=1
+    )
+    seed: int | None = _option(None, "makes sampling repeatable (sample)", minimum=0, maximum=2**31 - 1)
+    attention: bool = _option(False, "also give the attention grid of every word")
+
+    def __post_init__(self) -> None:
+        for option in dataclasses.fields(self):
+            self._check(option.name, getattr(self, option.name), option.metadata)
+        if self.method == "greedy" and self.num_captions > 1:
+            raise OptionRefused("num_captions", "num_captions must be 1 with method greedy.")
+        if self.method == "beam" and self.num_captions > self.beam_size:
+            raise OptionRefused("num_captions", f"num_captions must be at most beam_size ({self.beam_size}).")
+
+    @staticmethod
+    def _check(name: str, value: Any, metadata: Mapping[str, Any]) -> None:
+        if "choices" in metadata and value not in metadata["choices"]:
+            raise OptionRefused(name, f"{name} must be one of {', '.join(metadata['choices'])}.")
+        if "minimum" in metadata and value is not None:
+            low, high = metadata["minimum"], metadata["maximum"]
+            if not (math.isfinite(value) and low <= value <= high):
+                raise OptionRefused(name, f"{name} must be between {low} and {high}.")
+
+    @classmethod
+    def parse(cls, texts: Mapping[str, str]) -> DecodingOptions:
+        """Options from text, as a form or an address carries them; names that are no option are left alone.
+
+        Raises OptionRefused.
+        """
+        values: dict[str, Any] = {}
+        for option in dataclasses.fields(cls):
+            text = texts.get(option.name, "").strip()
+            if text:
+                values[option.name] = _parse(option.name, text, str(option.type), option.metadata)
+        return cls(**values)
+
+
+_TRUTH = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+
+
+def parse_bool(name: str, text: str) -> bool:
+    """Raises OptionRefused."""
+    if text.strip().lower() not in _TRUTH:
+        raise OptionRefused(name, f"{name} must be true or false.")
+    return _TRUTH[text.strip().lower()]
+
+
+def _parse(name: str, text: str, kind: str, metadata: Mapping[str, Any]) -> Any:
+    if kind == "bool":
+        return parse_bool(name, text)
+    if kind == "Method":
+        return text
+    try:
+        return float(text) if kind == "float" else int(text)
+    except ValueError:
+        word = "a number" if kind == "float" else "a whole number"
+        raise OptionRefused(
+            name, f"{name} must be {word} between {metadata['minimum']} and {metadata['maximum']}."
+        ) from None
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word of a caption, what the model thought of it and where it looked."""
+
+    text: str
+    probability: float
+    attention: tuple[tuple[float, ...], ...] | None = None
+    """Weights over the grid, row by row from the top left; they sum to one. None where not asked for or not had."""
+
+
+@dataclass(frozen=True)
+class Caption:
+    """A finished sentence."""
+
+    text: str
+    log_probability: float
+    """Natural logarithm, over all words and the end of the sentence."""
+    words: tuple[Word, ...]
+
+    @property
+    def mean_probability(self) -> float:
+        """Geometric mean over the words and the end: comparable between captions of different lengths."""
+        return math.exp(self.log_probability / (len(self.words) + 1))
+
+
+@dataclass
+class Stopwatch:
+    """Milliseconds by stage, added up over the calls in which it is given."""
+
+    milliseconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = perf_counter()
+        try:
+            yield
+        finally:
+            self.milliseconds[name] = self.milliseconds.get(name, 0.0) + (perf_counter() - start) * 1000
+
+
+class Captioner(Protocol):
+    """Upright RGB photographs to ranked captions."""
+
+    name: str
+    """The back end's name in the registry."""
+    digest: str
+    """SHA-256 of the weights: which model answered."""
+    device: torch.device
+
+    def caption(
+        self,
+        images: Sequence[Image.Image],
+        options: DecodingOptions = DecodingOptions(),
+        stopwatch: Stopwatch | None = None,
+    ) -> list[list[Caption]]:
+        """For each photograph its captions, best first: `options.num_captions`, fewer only where no more exist."""
+        ...
