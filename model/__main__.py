@@ -1,0 +1,71 @@
+"""Captions photographs from the command line: python -m model photo.jpg …"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from model.answer import describe_answer
+from model.captioner import DecodingOptions, OptionRefused, Stopwatch
+from model.checkpoint import CheckpointMismatch
+from model.images import ImageRefused, decode_image
+from model.registry import BACKENDS, BackendUnavailable, ModelSettings, load_captioner
+from model.vocabulary import VocabularyRefused
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m model", description="Says what photographs show.")
+    parser.add_argument("photographs", nargs="+", type=Path, metavar="PHOTOGRAPH")
+    parser.add_argument("--json", action="store_true", help="print what the API returns, one JSON object a line")
+    parser.add_argument("--no-image", action="store_true", help="with --json: leave the image out")
+    model = ModelSettings()
+    parser.add_argument("--backend", default=model.backend, choices=list(BACKENDS))
+    parser.add_argument("--checkpoint", default=model.checkpoint, type=Path)
+    parser.add_argument("--vocabulary", default=model.vocabulary, type=Path)
+    parser.add_argument("--device", default=model.device, help="cpu, cuda or auto (default)")
+    for option in dataclasses.fields(DecodingOptions):
+        flag = "--" + option.name.replace("_", "-")
+        if option.type == "bool":
+            parser.add_argument(flag, action="store_const", const="true", help=option.metadata["help"])
+        else:
+            parser.add_argument(flag, help=f"{option.metadata['help']} (default {option.default})")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 if every photograph was captioned, 1 if one was not, 2 if none could be (options, model)."""
+    parsed = _parser().parse_args(arguments)
+    given = {field.name: getattr(parsed, field.name) for field in dataclasses.fields(DecodingOptions)}
+    try:
+        options = DecodingOptions.parse({name: text for name, text in given.items() if text is not None})
+        captioner = load_captioner(ModelSettings(parsed.backend, parsed.checkpoint, parsed.vocabulary, parsed.device))
+    except (OptionRefused, BackendUnavailable, CheckpointMismatch, VocabularyRefused, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    status = 0
+    for path in parsed.photographs:
+        stopwatch = Stopwatch()
+        try:
+            with stopwatch.stage("decode"):
+                image = decode_image(path.read_bytes())
+        except (OSError, ImageRefused) as error:
+            print(f"{path}: {error}", file=sys.stderr)
+            status = 1
+            continue
+        captions = captioner.caption([image], options, stopwatch)[0]
+        if parsed.json:
+            answer = describe_answer(image, captions, captioner, stopwatch, include_image=not parsed.no_image)
+            print(json.dumps({"path": str(path)} | answer), flush=True)
+            continue
+        for caption in captions:
+            odds = f"  ({caption.mean_probability:.0%} a word)" if len(captions) > 1 else ""
+            print(f"{path}: {caption.text}{odds}", flush=True)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

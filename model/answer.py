@@ -1,0 +1,53 @@
+"""The answer to one photograph as plain data: what the API returns and `python -m model --json` prints."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+from PIL import Image
+
+from model.captioner import Caption, Captioner, Stopwatch
+from model.images import encode_jpeg
+
+
+def describe_model(captioner: Captioner) -> dict[str, str]:
+    return {"name": captioner.name, "digest": f"sha256:{captioner.digest}", "device": captioner.device.type}
+
+
+def describe_answer(
+    image: Image.Image,
+    captions: Sequence[Caption],
+    captioner: Captioner,
+    stopwatch: Stopwatch,
+    *,
+    include_image: bool = True,
+) -> dict[str, Any]:
+    """`captions` are of `image`, best first; `stopwatch` holds the stages so far."""
+    answer: dict[str, Any] = {
+        "caption": captions[0].text,
+        "captions": [_describe_caption(caption) for caption in captions],
+        "model": describe_model(captioner),
+    }
+    if include_image:
+        with stopwatch.stage("image"):
+            answer["image"] = "data:image/jpeg;base64," + base64.b64encode(encode_jpeg(image)).decode("ascii")
+    timing = {stage: round(value, 2) for stage, value in stopwatch.milliseconds.items()}
+    answer["timing_ms"] = timing | {"total": round(sum(stopwatch.milliseconds.values()), 2)}
+    return answer
+
+
+def _describe_caption(caption: Caption) -> dict[str, Any]:
+    words: list[dict[str, Any]] = []
+    for word in caption.words:
+        described: dict[str, Any] = {"text": word.text, "probability": round(word.probability, 4)}
+        if word.attention is not None:
+            described["attention"] = [[round(weight, 4) for weight in row] for row in word.attention]
+        words.append(described)
+    return {
+        "text": caption.text,
+        "log_probability": round(caption.log_probability, 4),
+        "mean_probability": round(caption.mean_probability, 4),
+        "words": words,
+    }

@@ -1,0 +1,96 @@
+"""The shipped checkpoint on photographs that it has never seen."""
+
+import math
+
+import pytest
+
+from model.captioner import DecodingOptions, Stopwatch
+from model.checkpoint import Checkpoint
+from model.vocabulary import SPECIAL_TOKENS, tokenise
+from tests.conftest import ROOT
+from tests.pictures import drawn, photograph
+
+NAMES = ("chelsea", "astronaut", "coffee", "rocket")
+
+
+@pytest.fixture(scope="module")
+def photographs():
+    return [photograph(name) for name in NAMES]
+
+
+def test_the_shipped_files_are_a_pair_of_the_promised_size():
+    assert (ROOT / "best_model.pth").stat().st_size <= 80_000_000
+    checkpoint = Checkpoint.load(ROOT / "best_model.pth")
+    config = checkpoint.decoder_config
+    assert (config.embedding, config.hidden) == (256, 512)
+    assert 2500 <= config.vocabulary_size <= 2600
+    assert checkpoint.training["photographs"] == 6000
+    assert len(checkpoint.training["history"]) > 1
+    assert checkpoint.scores["CIDEr"] > 0.4
+
+
+def test_people_and_animals_are_recognised(captioner, photographs):
+    cat, woman, *_ = captioner.caption(photographs, DecodingOptions(beam_size=5))
+    assert {"dog", "cat", "animal"} & set(tokenise(cat[0].text)), cat[0].text
+    assert {"woman", "man", "person", "girl", "boy", "people"} & set(tokenise(woman[0].text)), woman[0].text
+
+
+@pytest.mark.parametrize("method", ["beam", "greedy", "sample"])
+def test_a_batch_is_captioned_like_each_alone(captioner, photographs, method):
+    options = DecodingOptions(method=method, num_captions=1 if method == "greedy" else 3, seed=4)
+    together = captioner.caption(photographs, options)
+    for image, captions in zip(photographs, together, strict=True):
+        [alone] = captioner.caption([image], options)
+        assert [caption.text for caption in alone] == [caption.text for caption in captions]
+        scores = [caption.log_probability for caption in alone]
+        assert scores == pytest.approx([caption.log_probability for caption in captions], abs=1e-2)
+
+
+def test_captions_are_ranked_different_and_clean(captioner, photographs):
+    options = DecodingOptions(beam_size=5, num_captions=5)
+    for captions in captioner.caption(photographs, options):
+        assert len({caption.text for caption in captions}) == 5
+        normalised = [c.log_probability / (len(c.words) + 1) ** options.length_penalty for c in captions]
+        assert normalised == sorted(normalised, reverse=True)
+        for caption in captions:
+            assert not any(token in caption.text for token in SPECIAL_TOKENS)
+            assert 1 <= len(caption.words) <= options.max_words
+
+
+def test_words_carry_probability_and_attention(captioner, photographs):
+    [[caption]] = captioner.caption(photographs[:1], DecodingOptions(attention=True))
+    assert " ".join(word.text for word in caption.words).replace(" 's", "'s") == caption.text
+    assert caption.log_probability <= sum(math.log(word.probability) for word in caption.words) + 1e-6
+    for word in caption.words:
+        assert 0 < word.probability <= 1
+        assert len(word.attention) == 7 and all(len(row) == 7 for row in word.attention)
+        assert sum(map(sum, word.attention)) == pytest.approx(1, abs=1e-4)
+    [[without]] = captioner.caption(photographs[:1])
+    assert all(word.attention is None for word in without.words)
+
+
+def test_attention_differs_between_words(captioner, photographs):
+    [[caption]] = captioner.caption(photographs[1:2], DecodingOptions(attention=True))
+    assert len({word.attention for word in caption.words}) == len(caption.words)
+
+
+def test_max_words_is_kept(captioner, photographs):
+    for method in ("beam", "greedy", "sample"):
+        for captions in captioner.caption(photographs, DecodingOptions(method=method, max_words=3)):
+            assert len(captions[0].words) <= 3
+
+
+def test_tiny_and_lopsided_pictures(captioner):
+    for captions in captioner.caption([drawn(2, 2), drawn(1024, 2)]):
+        assert captions[0].text
+
+
+def test_no_photographs_no_captions(captioner):
+    assert captioner.caption([]) == []
+
+
+def test_stages_are_timed(captioner, photographs):
+    stopwatch = Stopwatch()
+    captioner.caption(photographs[:1], stopwatch=stopwatch)
+    assert set(stopwatch.milliseconds) == {"encoder", "decoder"}
+    assert all(value > 0 for value in stopwatch.milliseconds.values())
