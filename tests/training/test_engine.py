@@ -1,0 +1,113 @@
+"""Learning itself, on features that are made up: no encoder is run."""
+
+import numpy as np
+import pytest
+import torch
+
+from model.captioner import DecodingOptions
+from model.cnn_lstm import Network
+from model.decoder import Decoder, DecoderConfig
+from model.encoder import Encoder
+from model.vocabulary import UNKNOWN, Vocabulary
+from training.datasets import Record
+from training.engine import LossNotFinite, TrainingData, evaluate, train_one_epoch
+from training.features import Features
+
+CAPTIONS = [
+    "a red dog runs over the green grass",
+    "two men sit on a bench",
+    "a child in a blue shirt jumps",
+    "the snow is white",
+    "a cat sleeps under a table in the sun",
+]
+
+
+@pytest.fixture
+def records(tmp_path):
+    return [Record(f"{n}.jpg", tmp_path / f"{n}.jpg", "train", (text,)) for n, text in enumerate(CAPTIONS)]
+
+
+@pytest.fixture
+def features():
+    array = np.random.default_rng(0).normal(size=(5, 2, 2, 2048)).clip(0).astype(np.float16)
+    return Features(array, tuple(f"{n}.jpg" for n in range(5)), {})
+
+
+@pytest.fixture
+def vocabulary():
+    return Vocabulary.build(CAPTIONS, 1)
+
+
+def make(vocabulary, architecture="top-down", dropout=0.0):
+    torch.manual_seed(0)
+    config = DecoderConfig(len(vocabulary), architecture, embedding=32, hidden=64, dropout=dropout)
+    network = Network(Encoder(), Decoder(config))
+    network.encoder.freeze_all_but_last(0)
+    return network
+
+
+def train(network, data, epochs, **options):
+    optimizer = torch.optim.Adam([{"params": network.decoder.parameters(), "lr": 0.01, "initial_lr": 0.01}])
+    defaults = {
+        "encoder_stages": 0,
+        "batch_size": 5,
+        "label_smoothing": 0.0,
+        "gradient_norm": 5.0,
+        "learning_rate_at": lambda share: 1.0,
+        "mixed_precision": False,
+    }
+    return [train_one_epoch(network, data, optimizer, seed=n, **(defaults | options)) for n in range(epochs)]
+
+
+@pytest.mark.parametrize("architecture", ["top-down", "stacked"])
+def test_five_photographs_are_learnt_by_heart(records, features, vocabulary, architecture):
+    network = make(vocabulary, architecture)
+    losses = train(network, TrainingData.of(records, vocabulary, [features]), 60)
+    assert losses[-1] < 0.05 < 1 < losses[0]
+    scores = evaluate(
+        network, features, records, vocabulary, DecodingOptions(), encoder_stages=0, mixed_precision=False
+    )
+    assert scores.corpus["B-4"] == pytest.approx(1) and scores.corpus["CIDEr"] == pytest.approx(10)
+
+
+def test_the_same_seed_gives_the_same_weights(records, features, vocabulary):
+    data = TrainingData.of(records, vocabulary, [features])
+    one, two = make(vocabulary, dropout=0.5), make(vocabulary, dropout=0.5)
+    assert train(one, data, 3) == train(two, data, 3)
+    assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True))
+
+
+def test_rare_words_are_not_learnt(records, features):
+    vocabulary = Vocabulary.build(CAPTIONS, 3)  # little more than "a": nearly every word is unknown
+    network = make(vocabulary)
+    train(network, TrainingData.of(records, vocabulary, [features]), 40)
+    tokens = torch.tensor([UNKNOWN])
+    scores, *_ = network.decoder.eval().step(tokens, network.decoder.init_state(features.rows([0]).flatten(2).mT))
+    assert scores[0, UNKNOWN] < -3
+
+
+def test_refused_photographs_are_left_out(records, features, vocabulary):
+    refused = Features(features.array, features.names, {"2.jpg": "damaged"})
+    data = TrainingData.of(records, vocabulary, [refused])
+    assert data.usable == [0, 1, 3, 4]
+    [batch] = data.batches(5, torch.Generator().manual_seed(0))
+    assert len(batch.inputs) == 4
+
+
+def test_a_batch_has_all_views_and_longest_captions_first(records, features, vocabulary):
+    flipped = Features(-features.array, features.names, {})
+    data = TrainingData.of(records, vocabulary, [features, flipped])
+    signs = set()
+    for seed in range(10):
+        [batch] = data.batches(5, torch.Generator().manual_seed(seed))
+        lengths = (batch.captions != 0).sum(2).amax(1).tolist()
+        assert lengths == sorted(lengths, reverse=True)
+        signs |= {bool(row.sum() > 0) for row in batch.inputs}
+    assert signs == {True, False}
+
+
+def test_divergence_stops(records, features, vocabulary):
+    network = make(vocabulary)
+    torch.nn.init.constant_(network.decoder.output.weight, float("nan"))
+    with pytest.raises(LossNotFinite):
+        train(network, TrainingData.of(records, vocabulary, [features]), 1)

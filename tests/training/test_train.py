@@ -1,0 +1,190 @@
+"""The training command as a user runs it, on a small drawn dataset and a ResNet-50 of random weights."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+import torch
+from torchvision.models import resnet50
+
+from model.checkpoint import Checkpoint
+from model.registry import ModelSettings, load_captioner
+from tests.conftest import ROOT
+from tests.pictures import drawn
+from tests.training.drawn_dataset import write
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Data, encoder weights, and the features that all runs share."""
+    folder = tmp_path_factory.mktemp("training")
+    write(folder / "data", "release", 72)
+    torch.manual_seed(0)
+    torch.save(resnet50().state_dict(), folder / "resnet50.pth")
+    return folder
+
+
+def command(folder, output, **options):
+    settings = {
+        "data": folder / "data",
+        "output": folder / output,
+        "cache": folder / "cache",
+        "encoder-weights": folder / "resnet50.pth",
+        "encoder-stride": "3x3",
+        "hidden": 32,
+        "embedding": 16,
+        "min-count": 1,
+        "batch-size": 2,
+        "frozen.epochs": 3,
+        "fine-tune.epochs": 1,
+        "fine-tune.encoder-stages": 1,
+    }
+    options = {name.replace("__", ".").replace("_", "-"): value for name, value in options.items()}
+    words = [word for name, value in (settings | options).items() for word in (f"--{name}", str(value))]
+    return [sys.executable, "-m", "training.train", *words]
+
+
+def run(*arguments, **options):
+    return subprocess.run(command(*arguments, **options), cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def start(*arguments, **options):
+    return subprocess.Popen(
+        command(*arguments, **options), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, bufsize=0
+    )
+
+
+def wait_for_the_middle_of_epoch(process, number):
+    """Reads the progress bar until it stands between 10 and 90 per cent of that epoch."""
+    seen = b""
+    while not re.search(rb"epoch %d: +[1-8]\d%%" % number, seen):
+        block = process.stderr.read(64)
+        assert block, seen.decode()
+        seen = seen[-500:] + block
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(folder):
+    done = run(folder, "whole")
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def weights(folder, output):
+    content = torch.load(folder / output / "last.pth", weights_only=True)
+    return content["network"] | {f"best.{name}": tensor for name, tensor in content["best_weights"].items()}
+
+
+def test_results_are_where_it_says(folder, uninterrupted):
+    output = folder / "whole"
+    assert str(output / "best_model.pth") in uninterrupted.stdout
+    history = json.loads((output / "history.json").read_text())
+    assert [record["epoch"] for record in history] == [1, 2, 3, 4]
+    assert [record["encoder_stages"] for record in history] == [0, 0, 0, 1]
+    assert history[2]["loss"] < history[0]["loss"]
+    assert all(record["images_per_second"] > 0 and "CIDEr" in record["dev"] for record in history)
+    assert list((output / "tensorboard").glob("events.*"))
+
+
+def test_the_progress_bar_tells_loss_and_speed(uninterrupted):
+    assert re.search(r"epoch 2: 100%.*image/s, loss=\d", uninterrupted.stderr)
+
+
+def test_the_best_epoch_is_kept_and_can_be_used(folder, uninterrupted):
+    output = folder / "whole"
+    history = json.loads((output / "history.json").read_text())
+    checkpoint = Checkpoint.load(output / "best_model.pth")
+    assert checkpoint.scores["CIDEr"] == max(record["dev"]["CIDEr"] for record in history)
+    assert checkpoint.training["photographs"] == 48
+    captioner = load_captioner(ModelSettings(checkpoint=output / "best_model.pth", vocabulary=output / "vocab.pkl"))
+    assert captioner.caption([drawn()])[0][0].text
+
+
+def test_a_checkpoint_tells_no_paths_of_this_machine(folder, uninterrupted):
+    training = Checkpoint.load(folder / "whole" / "best_model.pth").training
+    assert str(folder) not in json.dumps(training)
+    assert training["settings"]["encoder_weights"].startswith("resnet50.pth (sha256 ")
+
+
+@pytest.mark.parametrize("epoch", [2, 4])
+def test_killed_in_mid_epoch_it_goes_on_to_the_same_weights(folder, uninterrupted, epoch):
+    """Epoch 2 is in the first stage, epoch 4 in the fine-tuning."""
+    output = f"killed{epoch}"
+    process = start(folder, output)
+    wait_for_the_middle_of_epoch(process, epoch)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    process.stderr.close()
+    assert len(json.loads((folder / output / "history.json").read_text())) == epoch - 1
+
+    again = run(folder, output)
+    assert again.returncode == 0, again.stderr
+    assert f"going on after epoch {epoch - 1}" in again.stdout
+    expected, found = weights(folder, "whole"), weights(folder, output)
+    assert expected.keys() == found.keys()
+    assert [name for name in expected if not torch.equal(expected[name], found[name])] == []
+
+
+def test_ctrl_c_leaves_a_usable_checkpoint(folder, uninterrupted):
+    process = start(folder, "interrupted")
+    wait_for_the_middle_of_epoch(process, 1)
+    process.send_signal(signal.SIGINT)
+    rest = process.communicate(timeout=120)[1].decode()
+    assert process.returncode == 130 and "can be used, the same command goes on" in rest and "Traceback" not in rest
+    output = folder / "interrupted"
+    captioner = load_captioner(ModelSettings(checkpoint=output / "best_model.pth", vocabulary=output / "vocab.pkl"))
+    assert captioner.caption([drawn()])[0][0].text
+
+
+def test_a_finished_run_is_not_begun_again(folder, uninterrupted):
+    before = weights(folder, "whole")
+    again = run(folder, "whole")
+    assert again.returncode == 0 and "epoch 5" not in again.stderr
+    after = weights(folder, "whole")
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_other_settings_do_not_go_on_from_a_run(folder, uninterrupted):
+    done = run(folder, "whole", seed=2)
+    assert done.returncode == 2
+    assert "holds a run with other settings (seed): choose another --output" in done.stderr
+
+
+def test_early_stop(folder, uninterrupted):
+    done = run(folder, "patience", frozen__epochs=30, patience=1, fine_tune__epochs=0)
+    assert done.returncode == 0, done.stderr
+    history = json.loads((folder / "patience" / "history.json").read_text())
+    scores = [record["dev"]["CIDEr"] for record in history]
+    assert len(scores) < 30 and scores[-1] <= max(scores[:-1])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"data": "nowhere"}, "nowhere is not a folder"),
+        ({"encoder_weights": "nowhere.pth"}, "nowhere.pth"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(folder, options, words):
+    done = run(folder, "wrong", **options)
+    assert done.returncode == 2 and words in done.stderr and "Traceback" not in done.stderr
+
+
+def test_the_stride_is_never_guessed(folder):
+    arguments = command(folder, "wrong")
+    at = arguments.index("--encoder-stride")
+    done = subprocess.run(
+        [*arguments[:at], *arguments[at + 2 :]], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2 and "--encoder-stride" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_damaged_photographs_stop_the_run(folder, tmp_path):
+    write(tmp_path / "data", "release", 72)
+    for name in ("0002.jpg", "0003.jpg"):
+        (tmp_path / "data" / "Flicker8k_Dataset" / name).write_bytes(b"damaged")
+    done = run(folder, "damaged", data=tmp_path / "data")
+    assert done.returncode == 1 and "2 of 48 photographs are missing or damaged" in done.stderr

@@ -1,0 +1,1 @@
+"""Fits, scores and reports captioners. Imports model/, never service/."""

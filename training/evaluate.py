@@ -1,0 +1,152 @@
+"""Scores a captioner on a split: python -m training.evaluate --data DIR --split test
+
+Writes to --output: scores.json (all figures, every caption with its references and score) and report.md
+(the table beside published results, and a gallery).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from PIL import Image
+from tqdm import tqdm
+
+from model.answer import describe_model
+from model.captioner import Captioner, DecodingOptions, OptionRefused
+from model.checkpoint import CheckpointMismatch
+from model.images import ImageRefused, decode_image
+from model.registry import BackendUnavailable, ModelSettings, load_captioner
+from model.vocabulary import Vocabulary, VocabularyRefused, tokenise
+from training.datasets import DatasetRefused, Record, Split, in_split, read_dataset
+from training.metrics import Scores, java_found, ptb_tokenise, score
+from training.report import evaluation_report
+
+
+@dataclass(frozen=True)
+class Config:
+    data: Path
+    """Folder in one of the layouts of training/datasets.py."""
+    split: Split = "test"
+    output: Path = Path("runs/evaluation")
+    batch_size: int = 32
+    model: Annotated[ModelSettings, tyro.conf.arg(name="")] = field(default_factory=ModelSettings)
+    decoding: Annotated[DecodingOptions, tyro.conf.arg(name="")] = field(default_factory=DecodingOptions)
+
+
+def caption_records(
+    captioner: Captioner, records: Sequence[Record], options: DecodingOptions, batch_size: int
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Captions by photograph's name, and reasons by the name of those that could not be read."""
+    captions: dict[str, str] = {}
+    refused: dict[str, str] = {}
+    with tqdm(total=len(records), unit="image", desc="captioning") as bar:
+        for start in range(0, len(records), batch_size):
+            images: dict[str, Image.Image] = {}
+            for record in records[start : start + batch_size]:
+                try:
+                    images[record.name] = decode_image(record.path.read_bytes())
+                except (OSError, ImageRefused) as error:
+                    refused[record.name] = str(error)
+                    tqdm.write(f"skipped {record.path}: {error}")
+            found = captioner.caption(list(images.values()), options)
+            captions |= {name: ranked[0].text for name, ranked in zip(images, found, strict=True)}
+            bar.update(len(records[start : start + batch_size]))
+    return captions, refused
+
+
+def inexpressible(references: Sequence[Sequence[Sequence[str]]], vocabulary: Vocabulary) -> dict[str, float]:
+    """The shares of references and of words that hold, or are, a word outside the vocabulary."""
+    texts = [text for group in references for text in group]
+    words = [word for text in texts for word in text]
+    return {
+        "references": sum(any(word not in vocabulary for word in text) for text in texts) / len(texts),
+        "words": sum(word not in vocabulary for word in words) / len(words),
+    }
+
+
+def evaluate(config: Config) -> dict[str, Any]:
+    """All that is known of the captioner on the split, as plain data."""
+    records = in_split(read_dataset(config.data), config.split)
+    if not records:
+        raise DatasetRefused(f"{config.data} has no photographs in the split {config.split}")
+    captioner = load_captioner(config.model)
+    began = time.monotonic()
+    captions, refused = caption_records(captioner, records, config.decoding, config.batch_size)
+    seconds = time.monotonic() - began
+    records = [record for record in records if record.name in captions]
+    if not records:
+        raise DatasetRefused("not one of the photographs could be read")
+    hypotheses = [tokenise(captions[record.name]) for record in records]
+    references = [[tokenise(text) for text in record.captions] for record in records]
+    java = java_found()
+    if not java:
+        print("Java is not found: no METEOR and no PTB tokenisation", file=sys.stderr)
+    ours = score(hypotheses, references, meteor=java)
+    ptb = _ptb_scores(captions, records) if java else None
+    vocabulary = getattr(captioner, "vocabulary", None)  # only a captioner over words has one
+    return {
+        "dataset": config.data.resolve().name,
+        "split": config.split,
+        "photographs": len(records),
+        "references": sum(map(len, references)),
+        "model": describe_model(captioner),
+        "decoding": _describe(config.decoding),
+        "images_per_second": len(records) / seconds,
+        "scores": ours.corpus,
+        "scores_ptb": ptb.corpus if ptb else {},
+        "inexpressible": inexpressible(references, vocabulary) if vocabulary else {},
+        "different_captions": len(set(captions.values())),
+        "mean_words": _mean_length(hypotheses),
+        "mean_reference_words": _mean_length([text for group in references for text in group]),
+        "refused": refused,
+        "captions": [
+            {"name": r.name, "caption": captions[r.name], "references": list(r.captions), "cider": cider}
+            for r, cider in zip(records, ours.cider, strict=True)
+        ],
+    }
+
+
+def _ptb_scores(captions: dict[str, str], records: Sequence[Record]) -> Scores:
+    hypotheses = [texts[0] for texts in ptb_tokenise([[captions[record.name]] for record in records])]
+    return score(hypotheses, ptb_tokenise([record.captions for record in records]), meteor=True)
+
+
+def _mean_length(texts: Sequence[Sequence[str]]) -> float:
+    return sum(map(len, texts)) / len(texts)
+
+
+def _describe(options: DecodingOptions) -> str:
+    if options.method == "beam":
+        return f"beam {options.beam_size}, length penalty {options.length_penalty:g}"
+    if options.method == "sample":
+        return f"sampled, temperature {options.temperature:g}, top-p {options.top_p:g}, seed {options.seed}"
+    return "greedy"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    try:
+        config = tyro.cli(Config, args=arguments, description=__doc__)
+        result = evaluate(config)
+    except (
+        DatasetRefused, OptionRefused, BackendUnavailable, CheckpointMismatch, VocabularyRefused, OSError
+    ) as error:  # fmt: skip
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    report = evaluation_report(result)
+    config.output.mkdir(parents=True, exist_ok=True)
+    (config.output / "scores.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    (config.output / "report.md").write_text(report)
+    print(report.partition("\n## Captions")[0])
+    print(f"written: {config.output / 'scores.json'}, {config.output / 'report.md'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

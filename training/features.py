@@ -1,0 +1,160 @@
+"""What the encoder's frozen stages give for each photograph, computed once and memory-mapped.
+
+The array of one view is a file `KEY.npy` (photographs, height, width, channels) in half precision, beside
+`KEY.json`, which says how far it is and which photographs were refused. A killed run goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+from tqdm import tqdm
+
+from model.encoder import STAGES, Encoder, Preprocessing
+from model.images import ImageRefused, decode_image
+from training.datasets import Record
+
+View = Literal["plain", "flip"]
+MAX_REFUSED_SHARE = 0.01
+_BATCH = 32
+_SAVED_EVERY = 512  # photographs: what a kill can cost
+
+
+class TooManyRefused(RuntimeError):
+    """More photographs are missing or damaged than a sound dataset has."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """Grids of one view; row i belongs to `names[i]`. Rows of refused photographs are zero."""
+
+    array: np.ndarray[Any, Any]  # (photographs, height, width, channels), float16
+    names: tuple[str, ...]
+    refused: dict[str, str]  # name -> reason
+
+    def rows(self, rows: Sequence[int]) -> Tensor:
+        """(rows, channels, height, width) in single precision, in channels-last memory order."""
+        return torch.from_numpy(self.array[np.asarray(rows)]).float().permute(0, 3, 1, 2)
+
+
+def compute_features(
+    records: Sequence[Record],
+    encoder: Encoder,
+    preprocessing: Preprocessing,
+    folder: Path,
+    *,
+    last: int = len(STAGES),
+    view: View = "plain",
+    device: torch.device | str = "cpu",
+    mixed_precision: bool = True,
+) -> Features:
+    """The output of the encoder's stages up to, not including, `last` for every record, from `folder` if it is there.
+
+    Raises TooManyRefused when more than one photograph in a hundred cannot be read.
+    """
+    key = _key(records, encoder, preprocessing, last, view, mixed_precision)
+    folder.mkdir(parents=True, exist_ok=True)
+    progress = _Progress.load(folder / f"{key}.json")
+    encoder = encoder.to(device).eval()
+    array = _open_array(folder / f"{key}.npy", len(records), encoder, preprocessing, last, device)
+
+    bar = tqdm(total=len(records), initial=progress.done, unit="image", desc=f"features of {STAGES[last - 1]}, {view}")
+    with ThreadPoolExecutor(2) as pool, bar:
+        while progress.done < len(records):
+            batch = records[progress.done : progress.done + _BATCH]
+            images: dict[int, Image.Image] = {}
+            for row, image in enumerate(pool.map(_read, batch), start=progress.done):
+                if isinstance(image, str):
+                    progress.refuse(records[row], image, len(records))
+                else:
+                    images[row] = ImageOps.mirror(image) if view == "flip" else image
+            if images:
+                pixels = preprocessing(list(images.values())).to(device, memory_format=torch.channels_last)
+                with torch.inference_mode(), torch.autocast(torch.device(device).type, torch.bfloat16, mixed_precision):
+                    grid = encoder.run_stages(pixels, last=last)
+                array[list(images)] = grid.permute(0, 2, 3, 1).half().cpu().numpy()
+            progress.done += len(batch)
+            bar.update(len(batch))
+            if progress.done % _SAVED_EVERY == 0 or progress.done == len(records):
+                array.flush()
+                progress.save(folder / f"{key}.json")
+    return Features(array, tuple(record.name for record in records), progress.refused)
+
+
+@dataclass
+class _Progress:
+    """How far the array is filled, and which photographs could not be read."""
+
+    done: int = 0
+    refused: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, path: Path) -> _Progress:
+        return cls(**json.loads(path.read_text())) if path.is_file() else cls()
+
+    def save(self, path: Path) -> None:
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(asdict(self)))
+        temporary.replace(path)
+
+    def refuse(self, record: Record, reason: str, records: int) -> None:
+        """Raises TooManyRefused."""
+        self.refused[record.name] = reason
+        tqdm.write(f"skipped {record.path}: {reason}")
+        if len(self.refused) > MAX_REFUSED_SHARE * records:
+            raise TooManyRefused(
+                f"{len(self.refused)} of {records} photographs are missing or damaged, more than "
+                f"{MAX_REFUSED_SHARE:.0%}: {', '.join(list(self.refused)[:5])}, …"
+            )
+
+
+def _read(record: Record) -> Image.Image | str:
+    """The photograph, or the reason why there is none."""
+    try:
+        return decode_image(record.path.read_bytes())
+    except FileNotFoundError:
+        return "there is no such file"
+    except (OSError, ImageRefused) as error:
+        return str(error)
+
+
+def _open_array(
+    path: Path, count: int, encoder: Encoder, preprocessing: Preprocessing, last: int, device: torch.device | str
+) -> np.memmap[Any, Any]:
+    if path.is_file():
+        array: np.memmap[Any, Any] = np.lib.format.open_memmap(path, mode="r+")
+        return array
+    blank = preprocessing([Image.new("RGB", (preprocessing.image_size,) * 2)]).to(device)
+    with torch.inference_mode():
+        channels, height, width = encoder.run_stages(blank, last=last).shape[1:]
+    shape = (count, height, width, channels)
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
+    return array
+
+
+def _key(
+    records: Sequence[Record],
+    encoder: Encoder,
+    preprocessing: Preprocessing,
+    last: int,
+    view: View,
+    mixed_precision: bool,
+) -> str:
+    """A digest of all that the features depend on: photographs, frozen weights, preprocessing, view, precision."""
+    digest = hashlib.sha256(repr((preprocessing, encoder.stride, last, view, mixed_precision)).encode())
+    for record in records:
+        size = record.path.stat().st_size if record.path.is_file() else -1
+        digest.update(f"{record.path.resolve()} {size}\n".encode())
+    for tensor in encoder.stages[:last].state_dict().values():
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:20]

@@ -1,0 +1,81 @@
+"""BLEU, ROUGE, CIDEr and METEOR over tokenised captions, computed as the papers do so that figures compare.
+
+Corpus level, all references of a photograph together. Each metric comes from the library that is its reference
+in Python: nltk (BLEU), rouge-score (ROUGE-1 and 2), pycocoevalcap (CIDEr-D, ROUGE-L, METEOR, PTB tokenisation).
+"""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nltk.translate.bleu_score import corpus_bleu
+from pycocoevalcap.cider.cider import Cider
+from pycocoevalcap.meteor.meteor import Meteor
+from pycocoevalcap.rouge.rouge import Rouge
+from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
+from rouge_score.rouge_scorer import RougeScorer
+
+Tokens = Sequence[str]
+
+
+@dataclass(frozen=True)
+class Scores:
+    corpus: dict[str, float]
+    """By the metric's name: B-1 … B-4, R-1, R-2, R-L, CIDEr and, where Java is found, METEOR."""
+    cider: tuple[float, ...]
+    """CIDEr of each photograph: the corpus figure is their mean."""
+
+
+def score(
+    hypotheses: Sequence[Tokens], references: Sequence[Sequence[Tokens]], *, rouge: bool = True, meteor: bool = False
+) -> Scores:
+    """One hypothesis and any number of references a photograph, all tokenised alike.
+
+    BLEU has clipped counts, the closest reference length and no smoothing; ROUGE-1 and 2 are F-measures against
+    the best reference; ROUGE-L is pycocoevalcap's (beta 1.2). `rouge=False` leaves out what takes long.
+    """
+    weights = [tuple(1 / n for _ in range(n)) for n in range(1, 5)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # "evaluates to 0": that is the answer without smoothing
+        bleu = corpus_bleu([list(map(list, r)) for r in references], list(map(list, hypotheses)), weights)
+    corpus = {f"B-{n}": float(value) for n, value in enumerate(bleu, start=1)}
+    truth = {i: [" ".join(reference) for reference in texts] for i, texts in enumerate(references)}
+    given = {i: [" ".join(hypothesis)] for i, hypothesis in enumerate(hypotheses)}
+    cider_mean, cider = Cider().compute_score(truth, given)
+    if rouge:
+        corpus |= _rouge_n(given, truth)
+        corpus["R-L"] = float(Rouge().compute_score(truth, given)[0])
+    corpus["CIDEr"] = float(cider_mean)
+    if meteor:
+        corpus["METEOR"] = float(Meteor().compute_score(truth, given)[0])
+    return Scores(corpus, tuple(map(float, cider)))
+
+
+class _Spaces:
+    """The captions are tokenised already; rouge-score would do it again by its own rules."""
+
+    def tokenize(self, text: str) -> list[str]:
+        return text.split()
+
+
+def _rouge_n(given: dict[int, list[str]], truth: dict[int, list[str]]) -> dict[str, float]:
+    scorer = RougeScorer(["rouge1", "rouge2"], tokenizer=_Spaces())
+    found = [scorer.score_multi(truth[i], text[0]) for i, text in given.items()]
+    return {
+        name: sum(f[key].fmeasure for f in found) / len(found) for name, key in (("R-1", "rouge1"), ("R-2", "rouge2"))
+    }
+
+
+def java_found() -> bool:
+    """METEOR and the PTB tokeniser are Java programs that pycocoevalcap carries."""
+    return shutil.which("java") is not None
+
+
+def ptb_tokenise(captions: Sequence[Sequence[str]]) -> list[list[list[str]]]:
+    """Each photograph's captions by the Penn Treebank tokeniser of the COCO evaluation. Needs Java."""
+    boxed = {i: [{"caption": text} for text in texts] for i, texts in enumerate(captions)}
+    tokenised = PTBTokenizer().tokenize(boxed)
+    return [[text.split() for text in tokenised[i]] for i in boxed]

@@ -1,0 +1,359 @@
+"""Trains the captioner: python -m training.train --data DIR
+
+First the decoder on features of the frozen encoder, then both with the encoder's last stages fine-tuned. The
+epoch with the best CIDEr on the dev split is kept. Results go to --output:
+
+    best_model.pth, vocab.pkl   what `app.py` and `python -m model` load
+    history.json                one record an epoch; also as TensorBoard log in tensorboard/
+    last.pth                    the state after the last finished epoch: the same command goes on from it
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import tyro
+from torch.utils.tensorboard import SummaryWriter
+
+from model.captioner import DecodingOptions
+from model.checkpoint import Checkpoint
+from model.cnn_lstm import Network
+from model.decoder import Decoder, DecoderConfig
+from model.encoder import STAGES, Encoder, Preprocessing, Stride
+from model.vocabulary import Vocabulary
+from training.datasets import DatasetRefused, Record, in_split, read_dataset
+from training.engine import LossNotFinite, TrainingData, evaluate, train_one_epoch
+from training.features import Features, TooManyRefused, View, compute_features
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the training with its own rates, which fall to nothing along half a cosine."""
+
+    epochs: int
+    """At most; 0 leaves the stage out."""
+    learning_rate: float
+    """Of the decoder, at the start (Adam)."""
+    encoder_stages: int = 0
+    """How many of the encoder's last stages learn too (0 to 4)."""
+    encoder_learning_rate: float = 0.0
+    """Of those stages, at the start."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Train a captioner on photographs with captions."""
+
+    data: Path
+    """Folder in the Flickr8k release's, Kaggle's or Karpathy's layout."""
+    output: Path = Path("runs/latest")
+    """Where results go. If it holds an unfinished run with the same settings, that run goes on."""
+    cache: Path = Path("runs/features")
+    """Where features of the frozen stages are kept: up to 0.8 MB for each photograph and view."""
+    encoder_weights: str = "imagenet"
+    """"imagenet" (torchvision's IMAGENET1K_V2, downloaded once) or a file: a state dict of torchvision's resnet50."""
+    encoder_stride: Stride | None = None
+    """Which convolution of a stage carries the stride; must be given with a file of weights, which does not say."""
+    frozen: Stage = field(default_factory=lambda: Stage(epochs=10, learning_rate=1.5e-3))
+    """The decoder alone."""
+    fine_tune: Stage = field(
+        default_factory=lambda: Stage(epochs=7, learning_rate=3e-4, encoder_stages=2, encoder_learning_rate=6e-5)
+    )
+    """Decoder and encoder, from the best epoch of the stage before."""
+    views: tuple[View, ...] = ("plain", "flip")
+    """The forms in which a training photograph is shown, one drawn at random each time."""
+    architecture: Literal["top-down", "stacked"] = "top-down"
+    """See model/decoder.py."""
+    embedding: int = 256
+    hidden: int = 512
+    dropout: float = 0.5
+    label_smoothing: float = 0.1
+    min_count: int = 5
+    """Words that occur less often in the training captions are not learnt."""
+    batch_size: int = 32
+    """Photographs; each comes with all of its captions."""
+    gradient_norm: float = 5.0
+    """Gradients are scaled down to this norm."""
+    patience: int = 5
+    """A stage ends after this many epochs without a better CIDEr on the dev split."""
+    seed: int = 1
+    device: str = "cpu"
+    """cpu or cuda."""
+    mixed_precision: bool = False
+    """bfloat16 where it is safe: about twice as fast on a GPU and on CPUs with AVX-512 BF16 or AMX."""
+
+    def __post_init__(self) -> None:
+        if (self.encoder_stride is None) != (self.encoder_weights == "imagenet"):
+            raise ValueError(
+                "--encoder-stride (3x3 or 1x1) must be given with a file of --encoder-weights, and only then"
+            )
+
+
+_DEV_OPTIONS = DecodingOptions(method="beam", beam_size=3)
+
+
+class Run:
+    """One training from start to end; `state` is all that survives a kill."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.device = torch.device(config.device)
+        # Sums whose order varies between threads would make a resumed run differ in the last bits.
+        torch.use_deterministic_algorithms(self.device.type == "cpu")
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+        config.output.mkdir(parents=True, exist_ok=True)
+        records = read_dataset(config.data)
+        self.train_records, self.dev_records = in_split(records, "train"), in_split(records, "dev")
+        if not self.train_records or not self.dev_records:
+            raise DatasetRefused(f"{config.data} has no photographs to train on or none to choose by (dev)")
+        self.vocabulary = Vocabulary.build(
+            (text for record in self.train_records for text in record.captions), config.min_count
+        )
+        self.vocabulary.save(config.output / "vocab.pkl")
+        torch.manual_seed(config.seed)
+        self.encoder_stride: Stride = config.encoder_stride or "3x3"
+        self.preprocessing = Preprocessing()
+        self.network = self._new_network()
+        self.network.encoder.load_imagenet(config.encoder_weights)
+        self.best_weights: dict[str, torch.Tensor] = {}
+        self.state: dict[str, Any] = {"stage": 0, "epoch": 0, "best": -math.inf, "since_best": 0, "history": []}
+        self._optimizer_state: dict[str, Any] | None = None
+        self._resume()
+
+    def _new_network(self) -> Network:
+        config = DecoderConfig(
+            len(self.vocabulary),
+            self.config.architecture,
+            embedding=self.config.embedding,
+            hidden=self.config.hidden,
+            dropout=self.config.dropout,
+        )
+        network = Network(Encoder(self.encoder_stride), Decoder(config))
+        return network.to(self.device)
+
+    def run(self) -> None:
+        writer = SummaryWriter(str(self.config.output / "tensorboard"), purge_step=len(self.state["history"]))
+        with writer:
+            for number, stage in enumerate(self._stages):
+                if number >= self.state["stage"]:
+                    self._run_stage(stage, writer)
+                    self.state |= {"stage": number + 1, "epoch": 0, "since_best": 0}
+                    self._optimizer_state = None
+                    self.network.load_state_dict(self.best_weights)
+                    self._save_state(None)
+        print(f"finished: CIDEr {self.state['best']:.3f} on the dev split; the model is {self.best_file}")
+
+    @property
+    def _stages(self) -> tuple[Stage, ...]:
+        return tuple(stage for stage in (self.config.frozen, self.config.fine_tune) if stage.epochs)
+
+    @property
+    def best_file(self) -> Path:
+        return self.config.output / "best_model.pth"
+
+    def _run_stage(self, stage: Stage, writer: SummaryWriter) -> None:
+        config, state = self.config, self.state
+        last = len(STAGES) - stage.encoder_stages
+        views = [self._features(self.train_records, last, view) for view in config.views]
+        dev_features = self._features(self.dev_records, last, "plain")
+        data = TrainingData.of(self.train_records, self.vocabulary, views)
+        self.network.encoder.freeze_all_but_last(stage.encoder_stages)
+        optimizer = torch.optim.Adam(self._parameter_groups(stage), fused=True)
+        if self._optimizer_state is not None:
+            optimizer.load_state_dict(self._optimizer_state)
+        while state["epoch"] < stage.epochs and state["since_best"] < config.patience:
+            began = time.monotonic()
+            number = len(state["history"]) + 1
+            loss = train_one_epoch(
+                self.network,
+                data,
+                optimizer,
+                encoder_stages=stage.encoder_stages,
+                batch_size=config.batch_size,
+                label_smoothing=config.label_smoothing,
+                gradient_norm=config.gradient_norm,
+                seed=config.seed * 100_003 + number,
+                learning_rate_at=partial(_half_cosine, stage.epochs, state["epoch"]),
+                mixed_precision=config.mixed_precision,
+                description=f"epoch {number}",
+            )
+            seconds = time.monotonic() - began
+            scores = evaluate(
+                self.network,
+                dev_features,
+                self.dev_records,
+                self.vocabulary,
+                _DEV_OPTIONS,
+                encoder_stages=stage.encoder_stages,
+                mixed_precision=config.mixed_precision,
+            ).corpus
+            record = {
+                "epoch": number,
+                "encoder_stages": stage.encoder_stages,
+                "loss": loss,
+                "seconds": seconds,
+                "images_per_second": len(data.usable) / seconds,
+                "dev": scores,
+            }
+            self._finish_epoch(record, optimizer, writer)
+
+    def _features(self, records: Sequence[Record], last: int, view: View) -> Features:
+        return compute_features(
+            records,
+            self.network.encoder,
+            self.preprocessing,
+            self.config.cache,
+            last=last,
+            view=view,
+            device=self.device,
+            mixed_precision=self.config.mixed_precision,
+        )
+
+    def _parameter_groups(self, stage: Stage) -> list[dict[str, Any]]:
+        groups = [{"params": list(self.network.decoder.parameters()), "lr": stage.learning_rate}]
+        if stage.encoder_stages:
+            tuned = [p for p in self.network.encoder.parameters() if p.requires_grad]
+            groups.append({"params": tuned, "lr": stage.encoder_learning_rate})
+        return [group | {"initial_lr": group["lr"]} for group in groups]
+
+    def _finish_epoch(self, record: dict[str, Any], optimizer: torch.optim.Optimizer, writer: SummaryWriter) -> None:
+        state = self.state
+        state["history"] = [*state["history"], record]
+        state["epoch"] += 1
+        better = record["dev"]["CIDEr"] > state["best"]
+        if better:
+            state["best"], state["since_best"] = record["dev"]["CIDEr"], 0
+            self.best_weights = _copy(self.network)
+            self.save_checkpoint(record["dev"])
+        else:
+            state["since_best"] += 1
+        self._save_state(optimizer)
+        _write(self.config.output / "history.json", json.dumps(state["history"], indent=1))
+        writer.add_scalar("train/loss", record["loss"], record["epoch"])
+        writer.add_scalar("train/images_per_second", record["images_per_second"], record["epoch"])
+        for name, value in record["dev"].items():
+            writer.add_scalar(f"dev/{name}", value, record["epoch"])
+        print(
+            f"epoch {record['epoch']}: loss {record['loss']:.3f}, {record['seconds']:.0f} s, dev "
+            + ", ".join(f"{name} {value:.3f}" for name, value in record["dev"].items())
+            + (" (best so far)" if better else ""),
+            flush=True,
+        )
+
+    def save_checkpoint(self, dev_scores: dict[str, float]) -> None:
+        """best_model.pth from the network as it is now."""
+        settings = {k: v for k, v in _plain(self.config).items() if k not in ("output", "cache", "device")}
+        training = {
+            "settings": settings | {"data": self.config.data.name, "encoder_weights": self._encoder_weights_name()},
+            "history": self.state["history"],
+            "photographs": len(self.train_records),
+            "torch": str(torch.__version__),
+        }
+        Checkpoint(
+            encoder=self.network.encoder.state_dict(),
+            decoder=self.network.decoder.state_dict(),
+            stride=self.encoder_stride,
+            decoder_config=self.network.decoder.config,
+            preprocessing=self.preprocessing,
+            vocabulary_digest=self.vocabulary.digest,
+            training=training,
+            scores=dev_scores,
+        ).save(self.best_file)
+
+    def _encoder_weights_name(self) -> str:
+        if self.config.encoder_weights == "imagenet":
+            return "torchvision IMAGENET1K_V2"
+        digest = hashlib.sha256(Path(self.config.encoder_weights).read_bytes()).hexdigest()
+        return f"{Path(self.config.encoder_weights).name} (sha256 {digest})"
+
+    def _save_state(self, optimizer: torch.optim.Optimizer | None) -> None:
+        content = {
+            "config": _comparable(self.config),
+            "state": self.state,
+            "network": self.network.state_dict(),
+            "best_weights": self.best_weights,
+            "optimizer": optimizer.state_dict() if optimizer else None,
+        }
+        temporary = self._state_file.with_suffix(".tmp")
+        torch.save(content, temporary)
+        temporary.replace(self._state_file)
+
+    @property
+    def _state_file(self) -> Path:
+        return self.config.output / "last.pth"
+
+    def _resume(self) -> None:
+        """Raises ValueError where the output folder holds a run with other settings."""
+        if not self._state_file.is_file():
+            return
+        content = torch.load(self._state_file, map_location="cpu", weights_only=True)
+        ours = _comparable(self.config)
+        other = sorted(key for key in ours | content["config"] if ours.get(key) != content["config"].get(key))
+        if other:
+            raise ValueError(
+                f"{self.config.output} holds a run with other settings ({', '.join(other)}): choose another --output"
+            )
+        self.state, self.best_weights = content["state"], content["best_weights"]
+        self.network.load_state_dict(content["network"])
+        self._optimizer_state = content["optimizer"]
+        print(f"going on after epoch {len(self.state['history'])}", flush=True)
+
+
+def _half_cosine(epochs: int, finished: int, share: float) -> float:
+    """The learning rate's factor when `finished` epochs and a share of the next are over: from 1 to 0."""
+    return 0.5 + 0.5 * math.cos(math.pi * (finished + share) / epochs)
+
+
+def _copy(network: Network) -> dict[str, torch.Tensor]:
+    return {name: tensor.cpu().clone() for name, tensor in network.state_dict().items()}
+
+
+def _plain(config: Config) -> dict[str, Any]:
+    """The configuration in strings, numbers, lists and dictionaries."""
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(config), default=str))
+    return plain
+
+
+def _comparable(config: Config) -> dict[str, Any]:
+    """What two runs must share for one to go on from the other."""
+    return {key: value for key, value in _plain(config).items() if key not in ("output", "cache", "device")}
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(text)
+    temporary.replace(path)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    config = tyro.cli(Config, args=arguments, description=__doc__)
+    try:
+        run = Run(config)
+    except (DatasetRefused, ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    try:
+        run.run()
+    except KeyboardInterrupt:
+        if not run.best_file.is_file():
+            run.save_checkpoint({})
+        print(f"\ninterrupted; {run.best_file} can be used, the same command goes on", file=sys.stderr)
+        return 130
+    except (TooManyRefused, LossNotFinite) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
