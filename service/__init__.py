@@ -1,0 +1,46 @@
+"""HTTP only: requests to photographs, captions to JSON. Imports model/, never training/."""
+
+from __future__ import annotations
+
+import os
+
+from flask import Flask, Response
+
+from service import errors, routes
+from service.host import Host
+from service.settings import ROOT, Settings
+
+_MULTIPART_OVERHEAD = 64 * 1024  # boundaries, headers and the other fields around the photograph
+
+_SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+        # A Hugging Face Space shows the page in a frame of its own site.
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'self' https://huggingface.co"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The application; its captioner loads in the background. Raises SettingRefused."""
+    settings = settings or Settings.from_environment(os.environ)
+    app = Flask("image-captioner", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
+    app.request_class = routes.InMemoryRequest
+    app.config["MAX_UPLOAD_BYTES"] = settings.max_upload_bytes
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes + _MULTIPART_OVERHEAD
+    app.config["CLIENT_TIMEOUT_SECONDS"] = settings.client_timeout_seconds
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # the order of the contract is the order for reading
+    host = Host(settings.model)
+    app.extensions["captioner"] = host
+    app.register_blueprint(routes.blueprint)
+    errors.register(app)
+
+    @app.after_request
+    def secure(response: Response) -> Response:
+        response.headers.update(_SECURITY_HEADERS)
+        return response
+
+    host.start()
+    return app

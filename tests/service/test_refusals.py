@@ -1,0 +1,160 @@
+"""Every refusal is JSON with a code and words for a person, the right status, and the process goes on."""
+
+import socket
+import struct
+import time
+import zlib
+
+import numpy as np
+import pytest
+import requests
+from PIL import Image
+
+from tests.conftest import running_server
+from tests.pictures import drawn, encoded
+
+GOOD = encoded(drawn(64, 64), "JPEG")
+
+
+@pytest.fixture(autouse=True)
+def goes_on(server):
+    yield
+    assert requests.post(server.url + "/predict", files={"image": GOOD}, timeout=60).status_code == 200
+
+
+def refusal(answer, status):
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"] == "application/json"
+    error = answer.json()["error"]
+    assert set(error) == {"code", "message"} and error["message"][0].isupper() | error["message"][0].islower()
+    return error
+
+
+def send(server, data, name="photo.jpg", **form):
+    return requests.post(server.url + "/predict", files={"image": (name, data)}, data=form, timeout=60)
+
+
+@pytest.mark.parametrize(
+    "request_parts",
+    [
+        {},
+        {"data": {"image": "a text field"}},
+        {"files": {"picture": ("photo.jpg", GOOD)}},
+        {"files": {"image": ("photo.jpg", b"")}},
+        {"json": {"image": "base64"}},
+        {"data": GOOD, "headers": {"Content-Type": "image/jpeg"}},
+        {"data": b"--x\r\ngarbage", "headers": {"Content-Type": "multipart/form-data; boundary=x"}},
+        {"data": b"garbage", "headers": {"Content-Type": "multipart/form-data"}},
+    ],
+)
+def test_400_no_image(server, request_parts):
+    assert refusal(requests.post(server.url + "/predict", timeout=60, **request_parts), 400)["code"] == "no_image"
+
+
+def test_400_two_images(server):
+    files = [("image", ("a.jpg", GOOD)), ("file", ("b.jpg", GOOD))]
+    assert refusal(requests.post(server.url + "/predict", files=files, timeout=60), 400)["code"] == "too_many_images"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "range"),
+    [
+        ("method", "magic", "beam, greedy, sample"),
+        ("beam_size", "0", "1 and 10"),
+        ("beam_size", "x", "1 and 10"),
+        ("num_captions", "11", "1 and 10"),
+        ("max_words", "0", "1 and 50"),
+        ("temperature", "nan", "0.05 and 5"),
+        ("top_p", "0", "0.01 and 1"),
+        ("seed", "-1", "0 and 2147483647"),
+        ("length_penalty", "3", "0 and 2"),
+        ("attention", "perhaps", "true or false"),
+        ("include_image", "perhaps", "true or false"),
+    ],
+)
+def test_400_bad_parameter_is_named_with_its_range(server, name, value, range):
+    error = refusal(send(server, GOOD, **{name: value}), 400)
+    assert error["code"] == "bad_parameter" and name in error["message"] and range in error["message"]
+
+
+@pytest.mark.parametrize("size", [16 * 2**20 + 1, 40 * 2**20])
+def test_413_too_large(server, size):
+    error = refusal(send(server, bytes(size)), 413)
+    assert error["code"] == "too_large" and "16 MB" in error["message"]
+
+
+def test_413_without_a_content_length(server):
+    def body():
+        yield b'--x\r\nContent-Disposition: form-data; name="image"; filename="a.jpg"\r\n\r\n'
+        for _ in range(20):
+            yield bytes(2**20)
+        yield b"\r\n--x--\r\n"
+
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = requests.post(server.url + "/predict", data=body(), headers=headers, timeout=60)
+    assert refusal(answer, 413)["code"] == "too_large"
+
+
+def test_exactly_16_mb_is_read(server):
+    data = GOOD + bytes(16 * 2**20 - len(GOOD))  # what follows a JPEG's end does not matter
+    assert send(server, data).status_code == 200
+
+
+@pytest.mark.parametrize("data", [b"hello", b"%PDF-1.7", b"<svg/>", bytes(1000), b"GIF", encoded(drawn(), "ICO")])
+def test_415_not_an_image(server, data):
+    error = refusal(send(server, data), 415)
+    assert error["code"] == "not_an_image" and "JPEG" in error["message"]
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
+def test_422_truncated(server, format):
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8))
+    data = encoded(noise, format)
+    error = refusal(send(server, data[: len(data) // 2]), 422)
+    assert error["code"] == "damaged_image" and "truncated or corrupt" in error["message"]
+
+
+def test_422_too_many_pixels(server):
+    error = refusal(send(server, encoded(Image.new("1", (8000, 5001)))), 422)
+    assert error["code"] == "too_many_pixels" and "40 megapixels" in error["message"]
+
+
+def test_422_decompression_bomb(server):
+    header = bytearray(encoded(Image.new("1", (8, 8))))
+    header[16:24] = struct.pack(">II", 200_000, 200_000)
+    header[29:33] = struct.pack(">I", zlib.crc32(bytes(header[12:29])))
+    assert refusal(send(server, bytes(header)), 422)["code"] == "too_many_pixels"
+
+
+def test_404_and_405_are_json_too(server):
+    assert refusal(requests.get(server.url + "/nothing", timeout=10), 404)["code"] == "not_found"
+    answer = requests.get(server.url + "/predict", timeout=10)
+    assert refusal(answer, 405)["code"] == "method_not_allowed" and "POST" in answer.headers["Allow"]
+
+
+def test_a_file_name_is_not_believed(server):
+    assert send(server, GOOD, name="../../etc/passwd<script>.exe").status_code == 200
+
+
+def test_a_client_that_leaves_in_mid_upload(server):
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(_head(1000) + b"the first part of")
+
+
+def test_a_client_that_hangs_is_given_up(tmp_path):
+    with running_server(tmp_path, CAPTION_CLIENT_TIMEOUT_SECONDS="1") as server:
+        server.wait_until_healthy()
+        began = time.monotonic()
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            client.settimeout(30)
+            client.sendall(_head(1000) + b"the first part of")
+            answer = client.recv(1000)  # an answer or the end of the connection, not silence
+        assert not answer or answer.startswith(b"HTTP/1.1 400")
+        assert time.monotonic() - began < 20
+
+
+def _head(length):
+    return (
+        b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+        b"Content-Length: %d\r\n\r\n--x\r\n" % length
+    )
