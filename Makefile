@@ -1,0 +1,39 @@
+# make serve   the page on http://localhost:7860
+# make test    everything that is tested, on the real server, checkpoint and browser
+# make lint    style and types
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: serve test lint browser clean
+
+serve: $(VENV)/serve
+	$(BIN)/python app.py
+
+test: $(VENV)/dev browser
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# The tests drive the Chromium or Chrome that is installed; where there is none, Debian's or Playwright's is.
+browser: $(VENV)/dev
+	@$(BIN)/python -m tests.browser || (apt-get update -qq && apt-get install -qq -y chromium) \
+	  || $(BIN)/python -m playwright install --with-deps chromium
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/serve: requirements.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q -r requirements.txt
+	touch $@
+
+$(VENV)/dev: requirements.txt requirements-training.txt requirements-dev.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q -r requirements-dev.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
