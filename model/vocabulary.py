@@ -80,7 +80,10 @@ class Vocabulary:
         return hashlib.sha256("\n".join(self.words).encode()).hexdigest()
 
     def save(self, path: Path) -> None:
-        path.write_bytes(pickle.dumps({"format": FORMAT, "words": list(self.words)}, protocol=4))
+        """The file appears whole or not at all."""
+        temporary = path.with_name(path.name + ".tmp")
+        temporary.write_bytes(pickle.dumps({"format": FORMAT, "words": list(self.words)}, protocol=4))
+        temporary.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> Vocabulary:

@@ -131,14 +131,12 @@ def _read(record: Record) -> Image.Image | str:
 def _open_array(
     path: Path, count: int, encoder: Encoder, preprocessing: Preprocessing, last: int, device: torch.device | str
 ) -> np.memmap[Any, Any]:
-    if path.is_file():
-        array: np.memmap[Any, Any] = np.lib.format.open_memmap(path, mode="r+")
-        return array
-    blank = preprocessing([Image.new("RGB", (preprocessing.image_size,) * 2)]).to(device)
-    with torch.inference_mode():
-        channels, height, width = encoder.run_stages(blank, last=last).shape[1:]
-    shape = (count, height, width, channels)
-    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
+    if not path.is_file():
+        blank = preprocessing([Image.new("RGB", (preprocessing.image_size,) * 2)]).to(device)
+        with torch.inference_mode():
+            channels, height, width = encoder.run_stages(blank, last=last).shape[1:]
+        np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=(count, height, width, channels))
+    array: np.memmap[Any, Any] = np.lib.format.open_memmap(path, mode="r+")
     return array
 
 

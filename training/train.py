@@ -16,10 +16,9 @@ import math
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import tyro
@@ -30,74 +29,12 @@ from model.checkpoint import Checkpoint
 from model.cnn_lstm import Network
 from model.decoder import Decoder, DecoderConfig
 from model.encoder import STAGES, Encoder, Preprocessing, Stride
+from model.registry import BackendUnavailable, choose_device
 from model.vocabulary import Vocabulary
+from training.config import Config, Stage
 from training.datasets import DatasetRefused, Record, in_split, read_dataset
 from training.engine import LossNotFinite, TrainingData, evaluate, train_one_epoch
 from training.features import Features, TooManyRefused, View, compute_features
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A part of the training with its own rates, which fall to nothing along half a cosine."""
-
-    epochs: int
-    """At most; 0 leaves the stage out."""
-    learning_rate: float
-    """Of the decoder, at the start (Adam)."""
-    encoder_stages: int = 0
-    """How many of the encoder's last stages learn too (0 to 4)."""
-    encoder_learning_rate: float = 0.0
-    """Of those stages, at the start."""
-
-
-@dataclass(frozen=True)
-class Config:
-    """Train a captioner on photographs with captions."""
-
-    data: Path
-    """Folder in the Flickr8k release's, Kaggle's or Karpathy's layout."""
-    output: Path = Path("runs/latest")
-    """Where results go. If it holds an unfinished run with the same settings, that run goes on."""
-    cache: Path = Path("runs/features")
-    """Where features of the frozen stages are kept: up to 0.8 MB for each photograph and view."""
-    encoder_weights: str = "imagenet"
-    """"imagenet" (torchvision's IMAGENET1K_V2, downloaded once) or a file: a state dict of torchvision's resnet50."""
-    encoder_stride: Stride | None = None
-    """Which convolution of a stage carries the stride; must be given with a file of weights, which does not say."""
-    frozen: Stage = field(default_factory=lambda: Stage(epochs=10, learning_rate=1.5e-3))
-    """The decoder alone."""
-    fine_tune: Stage = field(
-        default_factory=lambda: Stage(epochs=7, learning_rate=3e-4, encoder_stages=2, encoder_learning_rate=6e-5)
-    )
-    """Decoder and encoder, from the best epoch of the stage before."""
-    views: tuple[View, ...] = ("plain", "flip")
-    """The forms in which a training photograph is shown, one drawn at random each time."""
-    architecture: Literal["top-down", "stacked"] = "top-down"
-    """See model/decoder.py."""
-    embedding: int = 256
-    hidden: int = 512
-    dropout: float = 0.5
-    label_smoothing: float = 0.1
-    min_count: int = 5
-    """Words that occur less often in the training captions are not learnt."""
-    batch_size: int = 32
-    """Photographs; each comes with all of its captions."""
-    gradient_norm: float = 5.0
-    """Gradients are scaled down to this norm."""
-    patience: int = 5
-    """A stage ends after this many epochs without a better CIDEr on the dev split."""
-    seed: int = 1
-    device: str = "cpu"
-    """cpu or cuda."""
-    mixed_precision: bool = False
-    """bfloat16 where it is safe: about twice as fast on a GPU and on CPUs with AVX-512 BF16 or AMX."""
-
-    def __post_init__(self) -> None:
-        if (self.encoder_stride is None) != (self.encoder_weights == "imagenet"):
-            raise ValueError(
-                "--encoder-stride (3x3 or 1x1) must be given with a file of --encoder-weights, and only then"
-            )
-
 
 _DEV_OPTIONS = DecodingOptions(method="beam", beam_size=3)
 
@@ -107,7 +44,7 @@ class Run:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.device = torch.device(config.device)
+        self.device = choose_device(config.device)
         # Sums whose order varies between threads would make a resumed run differ in the last bits.
         torch.use_deterministic_algorithms(self.device.type == "cpu")
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
@@ -119,7 +56,6 @@ class Run:
         self.vocabulary = Vocabulary.build(
             (text for record in self.train_records for text in record.captions), config.min_count
         )
-        self.vocabulary.save(config.output / "vocab.pkl")
         torch.manual_seed(config.seed)
         self.encoder_stride: Stride = config.encoder_stride or "3x3"
         self.preprocessing = Preprocessing()
@@ -129,6 +65,7 @@ class Run:
         self.state: dict[str, Any] = {"stage": 0, "epoch": 0, "best": -math.inf, "since_best": 0, "history": []}
         self._optimizer_state: dict[str, Any] | None = None
         self._resume()
+        self.vocabulary.save(config.output / "vocab.pkl")
 
     def _new_network(self) -> Network:
         config = DecoderConfig(
@@ -144,7 +81,7 @@ class Run:
     def run(self) -> None:
         writer = SummaryWriter(str(self.config.output / "tensorboard"), purge_step=len(self.state["history"]))
         with writer:
-            for number, stage in enumerate(self._stages):
+            for number, stage in enumerate(self.config.stages):
                 if number >= self.state["stage"]:
                     self._run_stage(stage, writer)
                     self.state |= {"stage": number + 1, "epoch": 0, "since_best": 0}
@@ -152,10 +89,6 @@ class Run:
                     self.network.load_state_dict(self.best_weights)
                     self._save_state(None)
         print(f"finished: CIDEr {self.state['best']:.3f} on the dev split; the model is {self.best_file}")
-
-    @property
-    def _stages(self) -> tuple[Stage, ...]:
-        return tuple(stage for stage in (self.config.frozen, self.config.fine_tune) if stage.epochs)
 
     @property
     def best_file(self) -> Path:
@@ -252,9 +185,9 @@ class Run:
 
     def save_checkpoint(self, dev_scores: dict[str, float]) -> None:
         """best_model.pth from the network as it is now."""
-        settings = {k: v for k, v in _plain(self.config).items() if k not in ("output", "cache", "device")}
+        names = {"data": self.config.data.resolve().name, "encoder_weights": self._encoder_weights_name()}
         training = {
-            "settings": settings | {"data": self.config.data.name, "encoder_weights": self._encoder_weights_name()},
+            "settings": self.config.settings() | names,  # names, not paths: they are nobody else's business
             "history": self.state["history"],
             "photographs": len(self.train_records),
             "torch": str(torch.__version__),
@@ -278,7 +211,7 @@ class Run:
 
     def _save_state(self, optimizer: torch.optim.Optimizer | None) -> None:
         content = {
-            "config": _comparable(self.config),
+            "config": self.config.settings(),
             "state": self.state,
             "network": self.network.state_dict(),
             "best_weights": self.best_weights,
@@ -297,7 +230,7 @@ class Run:
         if not self._state_file.is_file():
             return
         content = torch.load(self._state_file, map_location="cpu", weights_only=True)
-        ours = _comparable(self.config)
+        ours = self.config.settings()
         other = sorted(key for key in ours | content["config"] if ours.get(key) != content["config"].get(key))
         if other:
             raise ValueError(
@@ -318,17 +251,6 @@ def _copy(network: Network) -> dict[str, torch.Tensor]:
     return {name: tensor.cpu().clone() for name, tensor in network.state_dict().items()}
 
 
-def _plain(config: Config) -> dict[str, Any]:
-    """The configuration in strings, numbers, lists and dictionaries."""
-    plain: dict[str, Any] = json.loads(json.dumps(asdict(config), default=str))
-    return plain
-
-
-def _comparable(config: Config) -> dict[str, Any]:
-    """What two runs must share for one to go on from the other."""
-    return {key: value for key, value in _plain(config).items() if key not in ("output", "cache", "device")}
-
-
 def _write(path: Path, text: str) -> None:
     temporary = path.with_suffix(".tmp")
     temporary.write_text(text)
@@ -339,7 +261,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     config = tyro.cli(Config, args=arguments, description=__doc__)
     try:
         run = Run(config)
-    except (DatasetRefused, ValueError, OSError) as error:
+    except (DatasetRefused, BackendUnavailable, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     try:

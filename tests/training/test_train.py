@@ -148,9 +148,11 @@ def test_a_finished_run_is_not_begun_again(folder, uninterrupted):
 
 
 def test_other_settings_do_not_go_on_from_a_run(folder, uninterrupted):
-    done = run(folder, "whole", seed=2)
+    vocabulary = (folder / "whole" / "vocab.pkl").read_bytes()
+    done = run(folder, "whole", seed=2, min_count=9)
     assert done.returncode == 2
-    assert "holds a run with other settings (seed): choose another --output" in done.stderr
+    assert "holds a run with other settings (min_count, seed): choose another --output" in done.stderr
+    assert (folder / "whole" / "vocab.pkl").read_bytes() == vocabulary
 
 
 def test_early_stop(folder, uninterrupted):
