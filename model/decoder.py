@@ -112,7 +112,8 @@ class Decoder(nn.Module):
         return self.output(read).float().log_softmax(dim=1), state, attention
 
     def forward(self, features: Tensor, captions: Tensor) -> tuple[Tensor, Tensor]:
-        """Teacher forcing: logits (words, vocabulary), and the words (words) that they should predict.
+        """Teacher forcing: logits (words, vocabulary) for every word to be predicted, and the place (words) of each
+        in `captions[:, :, 1:].flatten()`.
 
         `features` (images, cells, channels) and `captions` (images, captions, length), each from START to END and
         filled up with PAD, ordered so that the longest caption of an image never is longer than that of the one
@@ -130,10 +131,11 @@ class Decoder(nn.Module):
                 state = state.first(count)
             read, state, _ = self._advance(embedded[position][:count].flatten(0, 1), state)
             reads.append(read)
-        wanted = torch.cat([targets[:count, :, position].flatten() for position, count in enumerate(running)])
-        words = (wanted != PAD).nonzero().squeeze(1)
+        places = torch.arange(targets.numel(), device=captions.device).view(targets.shape)
+        read_places = torch.cat([places[:count, :, position].flatten() for position, count in enumerate(running)])
+        words = (targets.flatten()[read_places] != PAD).nonzero().squeeze(1)
         logits = self.output(self.dropout(torch.cat(reads).index_select(0, words)))
-        return logits, wanted.index_select(0, words)
+        return logits, read_places[words]
 
     def _advance(self, words: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState, Tensor]:
         """(rows, embedding) and a state to (rows, hidden), from which the next word is read, and the new state."""

@@ -23,6 +23,8 @@ class Stage:
     """How many of the encoder's last stages learn too (0 to 4)."""
     encoder_learning_rate: float = 0.0
     """Of those stages, at the start."""
+    objective: Literal["cross-entropy", "self-critical"] = "cross-entropy"
+    """The references' words, or the CIDEr-D of sampled captions (training/losses.py)."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,10 @@ class Config:
         default_factory=lambda: Stage(epochs=7, learning_rate=3e-4, encoder_stages=2, encoder_learning_rate=6e-5)
     )
     """Decoder and encoder, from the best epoch of the stage before."""
+    self_critical: Stage = field(
+        default_factory=lambda: Stage(epochs=6, learning_rate=1.5e-4, objective="self-critical")
+    )
+    """The decoder again, for captions that are rewarded, with the encoder as it was fine-tuned."""
     views: tuple[View, ...] = ("plain", "flip")
     """The forms in which a training photograph is shown, one drawn at random each time."""
     architecture: Literal["top-down", "stacked"] = "top-down"
@@ -76,7 +82,7 @@ class Config:
     @property
     def stages(self) -> tuple[Stage, ...]:
         """In the order in which they are trained."""
-        return tuple(stage for stage in (self.frozen, self.fine_tune) if stage.epochs)
+        return tuple(stage for stage in (self.frozen, self.fine_tune, self.self_critical) if stage.epochs)
 
     def settings(self) -> dict[str, Any]:
         """What decides the result, in strings, numbers, lists and dictionaries: not where things are or run."""

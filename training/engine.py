@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +14,10 @@ from tqdm import tqdm
 from model.captioner import DecodingOptions
 from model.cnn_lstm import Network
 from model.encoder import STAGES
-from model.vocabulary import PAD, UNKNOWN, Vocabulary, tokenise
+from model.vocabulary import PAD, START, Vocabulary, tokenise
 from training.datasets import Record
 from training.features import Features
+from training.losses import CiderReward, advantages, cross_entropy, self_critical
 from training.metrics import Scores, score
 
 _DECODED_AT_ONCE = 100
@@ -29,21 +31,41 @@ class LossNotFinite(RuntimeError):
 class Batch:
     """Photographs, ordered by falling length of their longest caption, as `Decoder.forward` wants them."""
 
+    rows: tuple[int, ...]
+    """Where the photographs stand in the training data."""
     inputs: Tensor  # (images, C, H, W): what the frozen stages gave
     captions: Tensor  # (images, captions, length), from START to END, filled up with PAD
+
+
+Texts = Sequence[Sequence[Sequence[int]]]
+"""Captions as tokens, by image."""
+
+
+def _longest_first(texts: Texts) -> list[int]:
+    """The order of images in which the length of the longest caption falls."""
+    return sorted(range(len(texts)), key=lambda image: -max(map(len, texts[image])))
+
+
+def _padded(texts: Texts) -> Tensor:
+    """(images, captions, length), filled up with PAD."""
+    captions = torch.full((len(texts), max(map(len, texts)), max(len(t) for own in texts for t in own)), PAD)
+    for image, own in enumerate(texts):
+        for number, tokens in enumerate(own):
+            captions[image, number, : len(tokens)] = torch.tensor(tokens)
+    return captions
 
 
 @dataclass(frozen=True)
 class TrainingData:
     """Photographs with captions as tokens, and the frozen stages' output for each in one or more views."""
 
-    captions: tuple[tuple[Tensor, ...], ...]
+    captions: Texts
     views: tuple[Features, ...]
 
     @classmethod
     def of(cls, records: Sequence[Record], vocabulary: Vocabulary, views: Sequence[Features]) -> TrainingData:
         return cls(
-            tuple(tuple(torch.tensor(vocabulary.encode(text)) for text in record.captions) for record in records),
+            [[vocabulary.encode(text) for text in record.captions] for record in records],
             tuple(views),
         )
 
@@ -59,37 +81,81 @@ class TrainingData:
             yield self._batch(rows, torch.randint(len(self.views), (len(rows),), generator=generator))
 
     def _batch(self, rows: Tensor, views: Tensor) -> Batch:
-        longest = torch.tensor([max(map(len, self.captions[row])) for row in rows.tolist()])
-        order = longest.argsort(descending=True)
+        order = _longest_first([self.captions[row] for row in rows.tolist()])
         rows, views = rows[order], views[order]
         inputs = torch.empty((len(rows), *self.views[0].rows([0]).shape[1:])).to(memory_format=torch.channels_last)
         for number, view in enumerate(self.views):
             chosen = (views == number).nonzero().squeeze(1)
             if len(chosen):
                 inputs[chosen] = view.rows(rows[chosen].tolist())
-        texts = [self.captions[row] for row in rows.tolist()]
-        captions = torch.full((len(rows), max(map(len, texts)), int(longest.max())), PAD)
-        for image, own in enumerate(texts):
-            for number, tokens in enumerate(own):
-                captions[image, number, : len(tokens)] = tokens
-        return Batch(inputs, captions)
+        return Batch(tuple(rows.tolist()), inputs, _padded([self.captions[row] for row in rows.tolist()]))
+
+
+class Objective(Protocol):
+    """What an epoch makes better. Called with grid features (images, cells, channels) of a batch, it gives the loss
+    to go down and the number to show, which `shown` names.
+    """
+
+    shown: str
+    dropout: bool
+
+    def __call__(self, network: Network, features: Tensor, batch: Batch) -> tuple[Tensor, float]: ...
+
+
+class CrossEntropy:
+    """The references' words under teacher forcing."""
+
+    shown, dropout = "loss", True
+
+    def __init__(self, label_smoothing: float) -> None:
+        self.label_smoothing = label_smoothing
+
+    def __call__(self, network: Network, features: Tensor, batch: Batch) -> tuple[Tensor, float]:
+        captions = batch.captions.to(features.device)
+        logits, places = network.decoder(features, captions)
+        loss = cross_entropy(logits, captions[:, :, 1:].flatten()[places], self.label_smoothing)
+        return loss, loss.item()
+
+
+class SelfCritical:
+    """The reward of captions that the network samples itself. Dropout is off: what is sampled is what is learnt."""
+
+    shown, dropout = "reward", False
+
+    def __init__(self, references: Texts, samples: int = 5, max_words: int = 20) -> None:
+        self.reward = CiderReward([[text[1:] for text in texts] for texts in references])
+        self.options = DecodingOptions(method="sample", num_captions=samples, max_words=max_words, top_p=1.0)
+
+    def __call__(self, network: Network, features: Tensor, batch: Batch) -> tuple[Tensor, float]:
+        # Not under autocast: its cache would keep the weights as they are cast here, without a gradient.
+        with torch.autocast(features.device.type, enabled=False):
+            sampled = network.decode(features.detach().float(), self.options)
+        texts = [[(START, *hypothesis.tokens) for hypothesis in found] for found in sampled]
+        rewards = torch.tensor([[self.reward(r, t[1:]) for t in own] for r, own in zip(batch.rows, texts, strict=True)])
+        order = _longest_first(texts)
+        captions = _padded([texts[image] for image in order]).to(features.device)
+        logits, places = network.decoder(features[order], captions)
+        advantage = advantages(rewards)[order].to(features.device)
+        by_word = advantage.unsqueeze(2).expand(-1, -1, captions.shape[2] - 1).flatten()[places]
+        loss = self_critical(logits, captions[:, :, 1:].flatten()[places], by_word)
+        return loss, rewards.mean().item()
 
 
 def train_one_epoch(
     network: Network,
     data: TrainingData,
     optimizer: torch.optim.Optimizer,
+    objective: Objective,
     *,
     encoder_stages: int,
     batch_size: int,
-    label_smoothing: float,
     gradient_norm: float,
     seed: int,
     learning_rate_at: Callable[[float], float],
     mixed_precision: bool,
     description: str = "training",
 ) -> float:
-    """Cross-entropy under teacher forcing over all photographs once; gives the mean loss of a word.
+    """All photographs once; gives the mean over them of the number that the objective shows.
 
     All randomness comes from `seed`, so an epoch repeated from the same weights ends with the same weights.
     `learning_rate_at` takes the share of the epoch that is over and gives a factor for every group's base rate.
@@ -97,8 +163,8 @@ def train_one_epoch(
     """
     device = next(network.parameters()).device
     torch.manual_seed(seed)
-    network.train()
-    total, words, seen = 0.0, 0, 0
+    network.train(objective.dropout)
+    total, seen = 0.0, 0
     images = len(data.usable)
     with tqdm(total=images, unit="image", desc=description) as bar:
         for batch in data.batches(batch_size, torch.Generator().manual_seed(seed)):
@@ -107,23 +173,17 @@ def train_one_epoch(
             inputs = batch.inputs.to(device, memory_format=torch.channels_last)
             with torch.autocast(device.type, torch.bfloat16, mixed_precision):
                 features = network.encoder(inputs, first_stage=len(STAGES) - encoder_stages)
-                logits, targets = network.decoder(features, batch.captions.to(device))
-            # A rare word says nothing of which word is right, and is never to be written: it is not learnt.
-            loss = nn.functional.cross_entropy(
-                logits.float(), targets, ignore_index=UNKNOWN, label_smoothing=label_smoothing
-            )
+                loss, shown = objective(network, features, batch)
             if not math.isfinite(loss.item()):
                 raise LossNotFinite(f"the loss is {loss.item()} after {seen} photographs of {description}")
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), gradient_norm)
             optimizer.step()
-            known = int((targets != UNKNOWN).sum())
-            total, words = total + loss.item() * known, words + known
-            seen += len(inputs)
+            total, seen = total + shown * len(inputs), seen + len(inputs)
             bar.update(len(inputs))
-            bar.set_postfix(loss=f"{total / words:.3f}", refresh=False)
-    return total / words
+            bar.set_postfix({objective.shown: f"{total / seen:.3f}"}, refresh=False)
+    return total / seen
 
 
 def evaluate(

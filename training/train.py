@@ -1,7 +1,7 @@
 """Trains the captioner: python -m training.train --data DIR
 
-First the decoder on features of the frozen encoder, then both with the encoder's last stages fine-tuned. The
-epoch with the best CIDEr on the dev split is kept. Results go to --output:
+First the decoder on features of the frozen encoder, then both with the encoder's last stages fine-tuned, then the
+decoder by self-critical training. The epoch with the best CIDEr on the dev split is kept. Results go to --output:
 
     best_model.pth, vocab.pkl   what `app.py` and `python -m model` load
     history.json                one record an epoch; also as TensorBoard log in tensorboard/
@@ -33,7 +33,7 @@ from model.registry import BackendUnavailable, choose_device
 from model.vocabulary import Vocabulary
 from training.config import Config, Stage
 from training.datasets import DatasetRefused, Record, in_split, read_dataset
-from training.engine import LossNotFinite, TrainingData, evaluate, train_one_epoch
+from training.engine import CrossEntropy, LossNotFinite, SelfCritical, TrainingData, evaluate, train_one_epoch
 from training.features import Features, TooManyRefused, View, compute_features
 
 _DEV_OPTIONS = DecodingOptions(method="beam", beam_size=3)
@@ -100,6 +100,9 @@ class Run:
         views = [self._features(self.train_records, last, view) for view in config.views]
         dev_features = self._features(self.dev_records, last, "plain")
         data = TrainingData.of(self.train_records, self.vocabulary, views)
+        objective = (
+            CrossEntropy(config.label_smoothing) if stage.objective == "cross-entropy" else SelfCritical(data.captions)
+        )
         self.network.encoder.freeze_all_but_last(stage.encoder_stages)
         optimizer = torch.optim.Adam(self._parameter_groups(stage), fused=True)
         if self._optimizer_state is not None:
@@ -107,13 +110,13 @@ class Run:
         while state["epoch"] < stage.epochs and state["since_best"] < config.patience:
             began = time.monotonic()
             number = len(state["history"]) + 1
-            loss = train_one_epoch(
+            shown = train_one_epoch(
                 self.network,
                 data,
                 optimizer,
+                objective,
                 encoder_stages=stage.encoder_stages,
                 batch_size=config.batch_size,
-                label_smoothing=config.label_smoothing,
                 gradient_norm=config.gradient_norm,
                 seed=config.seed * 100_003 + number,
                 learning_rate_at=partial(_half_cosine, stage.epochs, state["epoch"]),
@@ -133,7 +136,7 @@ class Run:
             record = {
                 "epoch": number,
                 "encoder_stages": stage.encoder_stages,
-                "loss": loss,
+                objective.shown: shown,
                 "seconds": seconds,
                 "images_per_second": len(data.usable) / seconds,
                 "dev": scores,
@@ -172,12 +175,13 @@ class Run:
             state["since_best"] += 1
         self._save_state(optimizer)
         _write(self.config.output / "history.json", json.dumps(state["history"], indent=1))
-        writer.add_scalar("train/loss", record["loss"], record["epoch"])
+        shown = next(name for name in ("loss", "reward") if name in record)
+        writer.add_scalar(f"train/{shown}", record[shown], record["epoch"])
         writer.add_scalar("train/images_per_second", record["images_per_second"], record["epoch"])
         for name, value in record["dev"].items():
             writer.add_scalar(f"dev/{name}", value, record["epoch"])
         print(
-            f"epoch {record['epoch']}: loss {record['loss']:.3f}, {record['seconds']:.0f} s, dev "
+            f"epoch {record['epoch']}: {shown} {record[shown]:.3f}, {record['seconds']:.0f} s, dev "
             + ", ".join(f"{name} {value:.3f}" for name, value in record["dev"].items())
             + (" (best so far)" if better else ""),
             flush=True,

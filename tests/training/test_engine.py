@@ -10,7 +10,7 @@ from model.decoder import Decoder, DecoderConfig
 from model.encoder import Encoder
 from model.vocabulary import UNKNOWN, Vocabulary
 from training.datasets import Record
-from training.engine import LossNotFinite, TrainingData, evaluate, train_one_epoch
+from training.engine import CrossEntropy, LossNotFinite, SelfCritical, TrainingData, evaluate, train_one_epoch
 from training.features import Features
 
 CAPTIONS = [
@@ -46,17 +46,17 @@ def make(vocabulary, architecture="top-down", dropout=0.0):
     return network
 
 
-def train(network, data, epochs, **options):
-    optimizer = torch.optim.Adam([{"params": network.decoder.parameters(), "lr": 0.01, "initial_lr": 0.01}])
+def train(network, data, epochs, objective=None, rate=0.01, **options):
+    optimizer = torch.optim.Adam([{"params": network.decoder.parameters(), "lr": rate, "initial_lr": rate}])
+    objective = objective or CrossEntropy(label_smoothing=0.0)
     defaults = {
         "encoder_stages": 0,
         "batch_size": 5,
-        "label_smoothing": 0.0,
         "gradient_norm": 5.0,
         "learning_rate_at": lambda share: 1.0,
         "mixed_precision": False,
     }
-    return [train_one_epoch(network, data, optimizer, seed=n, **(defaults | options)) for n in range(epochs)]
+    return [train_one_epoch(network, data, optimizer, objective, seed=n, **(defaults | options)) for n in range(epochs)]
 
 
 @pytest.mark.parametrize("architecture", ["top-down", "stacked"])
@@ -111,3 +111,14 @@ def test_divergence_stops(records, features, vocabulary):
     torch.nn.init.constant_(network.decoder.output.weight, float("nan"))
     with pytest.raises(LossNotFinite):
         train(network, TrainingData.of(records, vocabulary, [features]), 1)
+
+
+@pytest.mark.parametrize("mixed_precision", [False, True])
+def test_self_critical_training_raises_the_reward(records, features, vocabulary, mixed_precision):
+    """From a network that knows the words but not yet the sentences."""
+    network = make(vocabulary)
+    data = TrainingData.of(records, vocabulary, [features])
+    train(network, data, 12)
+    objective = SelfCritical(data.captions, samples=10)
+    rewards = train(network, data, 60, objective, rate=0.002, mixed_precision=mixed_precision)
+    assert sum(rewards[-5:]) / 5 > 1.5 * sum(rewards[:5]) / 5

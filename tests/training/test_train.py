@@ -41,6 +41,7 @@ def command(folder, output, **options):
         "frozen.epochs": 3,
         "fine-tune.epochs": 1,
         "fine-tune.encoder-stages": 1,
+        "self-critical.epochs": 1,
     }
     options = {name.replace("__", ".").replace("_", "-"): value for name, value in options.items()}
     words = [word for name, value in (settings | options).items() for word in (f"--{name}", str(value))]
@@ -82,9 +83,9 @@ def test_results_are_where_it_says(folder, uninterrupted):
     output = folder / "whole"
     assert str(output / "best_model.pth") in uninterrupted.stdout
     history = json.loads((output / "history.json").read_text())
-    assert [record["epoch"] for record in history] == [1, 2, 3, 4]
-    assert [record["encoder_stages"] for record in history] == [0, 0, 0, 1]
-    assert history[2]["loss"] < history[0]["loss"]
+    assert [record["epoch"] for record in history] == [1, 2, 3, 4, 5]
+    assert [record["encoder_stages"] for record in history] == [0, 0, 0, 1, 0]
+    assert history[2]["loss"] < history[0]["loss"] and history[4]["reward"] > 0
     assert all(record["images_per_second"] > 0 and "CIDEr" in record["dev"] for record in history)
     assert list((output / "tensorboard").glob("events.*"))
 
@@ -109,9 +110,9 @@ def test_a_checkpoint_tells_no_paths_of_this_machine(folder, uninterrupted):
     assert training["settings"]["encoder_weights"].startswith("resnet50.pth (sha256 ")
 
 
-@pytest.mark.parametrize("epoch", [2, 4])
+@pytest.mark.parametrize("epoch", [2, 4, 5])
 def test_killed_in_mid_epoch_it_goes_on_to_the_same_weights(folder, uninterrupted, epoch):
-    """Epoch 2 is in the first stage, epoch 4 in the fine-tuning."""
+    """Epoch 2 is in the first stage, epoch 4 is the fine-tuning, epoch 5 the self-critical training."""
     output = f"killed{epoch}"
     process = start(folder, output)
     wait_for_the_middle_of_epoch(process, epoch)
@@ -142,7 +143,7 @@ def test_ctrl_c_leaves_a_usable_checkpoint(folder, uninterrupted):
 def test_a_finished_run_is_not_begun_again(folder, uninterrupted):
     before = weights(folder, "whole")
     again = run(folder, "whole")
-    assert again.returncode == 0 and "epoch 5" not in again.stderr
+    assert again.returncode == 0 and "epoch 6" not in again.stderr
     after = weights(folder, "whole")
     assert all(torch.equal(before[name], after[name]) for name in before)
 
@@ -156,7 +157,7 @@ def test_other_settings_do_not_go_on_from_a_run(folder, uninterrupted):
 
 
 def test_early_stop(folder, uninterrupted):
-    done = run(folder, "patience", frozen__epochs=30, patience=1, fine_tune__epochs=0)
+    done = run(folder, "patience", frozen__epochs=30, patience=1, fine_tune__epochs=0, self_critical__epochs=0)
     assert done.returncode == 0, done.stderr
     history = json.loads((folder / "patience" / "history.json").read_text())
     scores = [record["dev"]["CIDEr"] for record in history]
