@@ -85,6 +85,9 @@ class Config:
         return tuple(stage for stage in (self.frozen, self.fine_tune, self.self_critical) if stage.epochs)
 
     def settings(self) -> dict[str, Any]:
-        """What decides the result, in strings, numbers, lists and dictionaries: not where things are or run."""
+        """What decides the result, in strings, numbers, lists and dictionaries, but for data and initial weights,
+        which are told by their content: where things are does not matter.
+        """
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self), default=str))
-        return {key: value for key, value in plain.items() if key not in ("output", "cache", "device")}
+        left_out = ("data", "output", "cache", "encoder_weights", "device")
+        return {key: value for key, value in plain.items() if key not in left_out}

@@ -13,11 +13,16 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
 Split = Literal["train", "dev", "test"]
-_IMAGE_FOLDERS = ("Flicker8k_Dataset", "Flickr8k_Dataset", "Images", "images", ".")
+_IMAGE_FOLDERS = (
+    "Flicker8k_Dataset", "Flickr8k_Dataset", "Images", "images", "flickr30k-images", "flickr30k_images", "."
+)  # fmt: skip
+_PROBED = 200  # photographs: enough that some of them exist where most do
+_FLICKR8K_TEST_NAMES = "dcb37c9f44f9c0877c1310abe53203e7f06f720af2db2bb53438697d69988548"
 
 
 @dataclass(frozen=True)
@@ -42,31 +47,39 @@ def read_dataset(folder: Path) -> list[Record]:
     """
     if not folder.is_dir():
         raise DatasetRefused(f"{folder} is not a folder")
+    problem = DatasetRefused(f"{folder} holds none of: {', '.join(_LAYOUTS)}")
     for pattern, read in _LAYOUTS.items():
-        found = sorted(folder.rglob(pattern), key=lambda path: len(path.parts))
-        if found:
-            records = sorted(read(found[0], folder), key=lambda record: record.name)
-            if not records:
-                raise DatasetRefused(f"{found[0]} names no photograph with captions")
-            return records
-    raise DatasetRefused(f"{folder} holds none of: {', '.join(_LAYOUTS)}")
+        for found in sorted(folder.rglob(pattern), key=lambda path: (len(path.parts), path.name)):
+            try:
+                records = sorted(read(found, folder), key=lambda record: record.name)
+            except DatasetRefused as error:  # perhaps another file's photographs are here
+                problem = error
+                continue
+            if records:
+                return records
+            problem = DatasetRefused(f"{found} names no photograph with captions")
+    raise problem
 
 
 def in_split(records: Iterable[Record], split: Split) -> list[Record]:
     return [record for record in records if record.split == split]
 
 
-def _image_folder(captions_file: Path, root: Path, example: str) -> Path:
-    """The folder that holds the photograph `example`: beside the captions, above them, or one level down."""
+def is_flickr8k_test(records: Iterable[Record]) -> bool:
+    """Whether these are the photographs of Flickr8k's official test split, on which published figures are."""
+    names = "\n".join(sorted(record.name for record in records))
+    return hashlib.sha256(names.encode()).hexdigest() == _FLICKR8K_TEST_NAMES
+
+
+def _image_folder(captions_file: Path, root: Path, names: Iterable[str]) -> Path:
+    """The folder that holds the photographs: beside the captions, above them, or one level down."""
     parents = [captions_file.parent, captions_file.parent.parent, root]
     candidates = [parent / name for parent in parents for name in _IMAGE_FOLDERS]
+    probed = list(islice(names, _PROBED))
     for candidate in [*candidates, *(c / c.name for c in candidates)]:
-        if (candidate / example).is_file():
+        if any((candidate / name).is_file() for name in probed):
             return candidate
-    for candidate in candidates[:-1]:  # the example itself may be missing: take a folder that bears the name
-        if candidate.name in _IMAGE_FOLDERS and candidate.is_dir():
-            return candidate
-    raise DatasetRefused(f"no folder of photographs beside {captions_file} (tried {', '.join(_IMAGE_FOLDERS)})")
+    raise DatasetRefused(f"no photographs of {captions_file} beside it (tried {', '.join(_IMAGE_FOLDERS)})")
 
 
 def _read_release(token_file: Path, root: Path) -> Iterable[Record]:
@@ -82,7 +95,7 @@ def _read_release(token_file: Path, root: Path) -> Iterable[Record]:
         if not names.is_file():
             raise DatasetRefused(f"{names} is missing: the release's split is part of it")
         splits.update(dict.fromkeys(names.read_text(encoding="utf-8").split(), split))
-    folder = _image_folder(token_file, root, next(iter(captions), ""))
+    folder = _image_folder(token_file, root, captions)
     return [
         Record(name, folder / name, split, tuple(captions[name])) for name, split in splits.items() if name in captions
     ]
@@ -90,13 +103,15 @@ def _read_release(token_file: Path, root: Path) -> Iterable[Record]:
 
 def _read_kaggle(captions_file: Path, root: Path) -> Iterable[Record]:
     captions: dict[str, list[str]] = defaultdict(list)
-    with captions_file.open(encoding="utf-8", newline="") as file:
+    with captions_file.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
         if reader.fieldnames != ["image", "caption"]:
             raise DatasetRefused(f"{captions_file}: expected the header 'image,caption', found {reader.fieldnames}")
         for row in reader:
+            if not row["image"] or row["caption"] is None:
+                raise DatasetRefused(f"{captions_file}, line {reader.line_num}: expected 'image,caption'")
             captions[row["image"]].append(row["caption"])
-    folder = _image_folder(captions_file, root, next(iter(captions), ""))
+    folder = _image_folder(captions_file, root, captions)
     return [Record(name, folder / name, split_by_name(name), tuple(texts)) for name, texts in captions.items()]
 
 
@@ -112,7 +127,7 @@ def _read_karpathy(json_file: Path, root: Path) -> Iterable[Record]:
     content = json.loads(json_file.read_text(encoding="utf-8"))
     try:
         images = content["images"]
-        folder = _image_folder(json_file, root, images[0]["filename"])
+        folder = _image_folder(json_file, root, (f"{i.get('filepath', '.')}/{i['filename']}" for i in images))
         splits: dict[str, Split] = {"train": "train", "restval": "train", "val": "dev", "test": "test"}
         return [
             Record(

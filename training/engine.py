@@ -72,7 +72,8 @@ class TrainingData:
     @property
     def usable(self) -> list[int]:
         """Rows whose photograph could be read."""
-        return [row for row, name in enumerate(self.views[0].names) if name not in self.views[0].refused]
+        refused = {name for view in self.views for name in view.refused}
+        return [row for row, name in enumerate(self.views[0].names) if name not in refused]
 
     def batches(self, size: int, generator: torch.Generator) -> Iterator[Batch]:
         """All usable photographs once, shuffled, each in a view drawn at random, with all of its captions."""

@@ -24,7 +24,8 @@ from model.checkpoint import CheckpointMismatch
 from model.images import ImageRefused, decode_image
 from model.registry import BackendUnavailable, ModelSettings, load_captioner
 from model.vocabulary import Vocabulary, VocabularyRefused, tokenise
-from training.datasets import DatasetRefused, Record, Split, in_split, read_dataset
+from training.datasets import DatasetRefused, Record, Split, in_split, is_flickr8k_test, read_dataset
+from training.features import TooManyRefused, check_refused
 from training.metrics import Scores, java_found, ptb_tokenise, score
 from training.report import evaluation_report
 
@@ -73,16 +74,17 @@ def inexpressible(references: Sequence[Sequence[Sequence[str]]], vocabulary: Voc
 
 def evaluate(config: Config) -> dict[str, Any]:
     """All that is known of the captioner on the split, as plain data."""
-    records = in_split(read_dataset(config.data), config.split)
+    dataset = read_dataset(config.data)
+    records = in_split(dataset, config.split)
     if not records:
         raise DatasetRefused(f"{config.data} has no photographs in the split {config.split}")
     captioner = load_captioner(config.model)
     began = time.monotonic()
     captions, refused = caption_records(captioner, records, config.decoding, config.batch_size)
     seconds = time.monotonic() - began
+    check_refused(refused, len(dataset))
+    published = is_flickr8k_test(records)
     records = [record for record in records if record.name in captions]
-    if not records:
-        raise DatasetRefused("not one of the photographs could be read")
     hypotheses = [tokenise(captions[record.name]) for record in records]
     references = [[tokenise(text) for text in record.captions] for record in records]
     java = java_found()
@@ -94,6 +96,7 @@ def evaluate(config: Config) -> dict[str, Any]:
     return {
         "dataset": config.data.resolve().name,
         "split": config.split,
+        "flickr8k_test": published,
         "photographs": len(records),
         "references": sum(map(len, references)),
         "model": describe_model(captioner),
@@ -135,8 +138,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         config = tyro.cli(Config, args=arguments, description=__doc__)
         result = evaluate(config)
     except (
-        DatasetRefused, OptionRefused, BackendUnavailable, CheckpointMismatch, VocabularyRefused, OSError
-    ) as error:  # fmt: skip
+        DatasetRefused,
+        TooManyRefused,
+        OptionRefused,
+        BackendUnavailable,
+        CheckpointMismatch,
+        VocabularyRefused,
+        OSError,
+    ) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     report = evaluation_report(result)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -25,13 +26,22 @@ from model.images import ImageRefused, decode_image
 from training.datasets import Record
 
 View = Literal["plain", "flip"]
-MAX_REFUSED_SHARE = 0.01
+_MAX_REFUSED_SHARE = 0.01
 _BATCH = 32
 _SAVED_EVERY = 512  # photographs: what a kill can cost
 
 
 class TooManyRefused(RuntimeError):
     """More photographs are missing or damaged than a sound dataset has."""
+
+
+def check_refused(refused: Mapping[str, str], dataset_size: int) -> None:
+    """Raises TooManyRefused when more than one photograph in a hundred of the dataset could not be read."""
+    if len(refused) > _MAX_REFUSED_SHARE * dataset_size:
+        raise TooManyRefused(
+            f"{len(refused)} of the dataset's {dataset_size} photographs are missing or damaged, more than "
+            f"{_MAX_REFUSED_SHARE:.0%}: {', '.join(list(refused)[:5])}, …"
+        )
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,7 @@ def compute_features(
     preprocessing: Preprocessing,
     folder: Path,
     *,
+    dataset_size: int | None = None,
     last: int = len(STAGES),
     view: View = "plain",
     device: torch.device | str = "cpu",
@@ -60,13 +71,16 @@ def compute_features(
 ) -> Features:
     """The output of the encoder's stages up to, not including, `last` for every record, from `folder` if it is there.
 
-    Raises TooManyRefused when more than one photograph in a hundred cannot be read.
+    Raises TooManyRefused when too many cannot be read for a dataset of `dataset_size` photographs (default: these).
     """
     key = _key(records, encoder, preprocessing, last, view, mixed_precision)
     folder.mkdir(parents=True, exist_ok=True)
-    progress = _Progress.load(folder / f"{key}.json")
+    array_file, progress_file = folder / f"{key}.npy", folder / f"{key}.json"
+    progress = _Progress.load(progress_file) if array_file.is_file() else _Progress()
+    for name, reason in progress.refused.items():
+        tqdm.write(f"skipped {name}: {reason}")
     encoder = encoder.to(device).eval()
-    array = _open_array(folder / f"{key}.npy", len(records), encoder, preprocessing, last, device)
+    array = _open_array(array_file, len(records), encoder, preprocessing, last, device)
 
     bar = tqdm(total=len(records), initial=progress.done, unit="image", desc=f"features of {STAGES[last - 1]}, {view}")
     with ThreadPoolExecutor(2) as pool, bar:
@@ -75,9 +89,11 @@ def compute_features(
             images: dict[int, Image.Image] = {}
             for row, image in enumerate(pool.map(_read, batch), start=progress.done):
                 if isinstance(image, str):
-                    progress.refuse(records[row], image, len(records))
+                    progress.refused[records[row].name] = image
+                    tqdm.write(f"skipped {records[row].name}: {image}")
                 else:
                     images[row] = ImageOps.mirror(image) if view == "flip" else image
+            check_refused(progress.refused, dataset_size or len(records))
             if images:
                 pixels = preprocessing(list(images.values())).to(device, memory_format=torch.channels_last)
                 with torch.inference_mode(), torch.autocast(torch.device(device).type, torch.bfloat16, mixed_precision):
@@ -87,7 +103,7 @@ def compute_features(
             bar.update(len(batch))
             if progress.done % _SAVED_EVERY == 0 or progress.done == len(records):
                 array.flush()
-                progress.save(folder / f"{key}.json")
+                progress.save(progress_file)
     return Features(array, tuple(record.name for record in records), progress.refused)
 
 
@@ -107,16 +123,6 @@ class _Progress:
         temporary.write_text(json.dumps(asdict(self)))
         temporary.replace(path)
 
-    def refuse(self, record: Record, reason: str, records: int) -> None:
-        """Raises TooManyRefused."""
-        self.refused[record.name] = reason
-        tqdm.write(f"skipped {record.path}: {reason}")
-        if len(self.refused) > MAX_REFUSED_SHARE * records:
-            raise TooManyRefused(
-                f"{len(self.refused)} of {records} photographs are missing or damaged, more than "
-                f"{MAX_REFUSED_SHARE:.0%}: {', '.join(list(self.refused)[:5])}, …"
-            )
-
 
 def _read(record: Record) -> Image.Image | str:
     """The photograph, or the reason why there is none."""
@@ -135,7 +141,12 @@ def _open_array(
         blank = preprocessing([Image.new("RGB", (preprocessing.image_size,) * 2)]).to(device)
         with torch.inference_mode():
             channels, height, width = encoder.run_stages(blank, last=last).shape[1:]
-        np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=(count, height, width, channels))
+        temporary = path.with_suffix(".tmp")
+        np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=(count, height, width, channels))
+        if hasattr(os, "posix_fallocate"):  # a full disk is an error here, not a bus error in the middle
+            with temporary.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, temporary.stat().st_size)
+        temporary.replace(path)
     array: np.memmap[Any, Any] = np.lib.format.open_memmap(path, mode="r+")
     return array
 
@@ -151,8 +162,9 @@ def _key(
     """A digest of all that the features depend on: photographs, frozen weights, preprocessing, view, precision."""
     digest = hashlib.sha256(repr((preprocessing, encoder.stride, last, view, mixed_precision)).encode())
     for record in records:
-        size = record.path.stat().st_size if record.path.is_file() else -1
-        digest.update(f"{record.path.resolve()} {size}\n".encode())
+        file = record.path.stat() if record.path.is_file() else None
+        stamp = (file.st_size, file.st_mtime_ns) if file else None
+        digest.update(f"{record.path.resolve()} {stamp}\n".encode())
     for tensor in encoder.stages[:last].state_dict().values():
         digest.update(tensor.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:20]

@@ -34,7 +34,8 @@ def score(
 ) -> Scores:
     """One hypothesis and any number of references a photograph, all tokenised alike.
 
-    BLEU has clipped counts, the closest reference length and no smoothing; ROUGE-1 and 2 are F-measures against
+    BLEU has clipped counts, the closest reference length and no smoothing (nltk counts one n-gram for a hypothesis
+    that is too short to have any, so it is never above the COCO evaluation's); ROUGE-1 and 2 are F-measures against
     the best reference; ROUGE-L is pycocoevalcap's (beta 1.2). `rouge=False` leaves out what takes long.
     """
     weights = [tuple(1 / n for _ in range(n)) for n in range(1, 5)]

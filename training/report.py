@@ -52,7 +52,14 @@ def evaluation_report(result: Mapping[str, Any]) -> str:
     rows = {f"**{name}**": result["scores"]}
     if result["scores_ptb"]:
         rows[f"{name}, PTB tokenisation"] = result["scores_ptb"]
-    rows |= REFERENCE_RESULTS
+    if result["flickr8k_test"]:
+        rows |= REFERENCE_RESULTS
+        note = "The rows below ours are published figures, or measured, on the same split."
+    else:
+        note = (
+            "These are not the photographs of Flickr8k's official test split: published figures do not compare, and "
+            "the checkpoint may have been trained on some of them."
+        )
     lines = [
         f"# {result['dataset']}, {result['split']} split",
         "",
@@ -61,8 +68,7 @@ def evaluation_report(result: Mapping[str, Any]) -> str:
         "",
         score_table(rows),
         "",
-        "Corpus level, clipped counts, closest reference length, no smoothing. The references below the first rows "
-        "are published figures on Flickr8k's test split.",
+        f"Corpus level, clipped counts, closest reference length, no smoothing. {note}",
         "",
         f"- different captions: {result['different_captions']}",
         f"- mean length: {result['mean_words']:.1f} words, references {result['mean_reference_words']:.1f}",

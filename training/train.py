@@ -25,7 +25,7 @@ import tyro
 from torch.utils.tensorboard import SummaryWriter
 
 from model.captioner import DecodingOptions
-from model.checkpoint import Checkpoint
+from model.checkpoint import Checkpoint, file_digest
 from model.cnn_lstm import Network
 from model.decoder import Decoder, DecoderConfig
 from model.encoder import STAGES, Encoder, Preprocessing, Stride
@@ -50,6 +50,7 @@ class Run:
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         config.output.mkdir(parents=True, exist_ok=True)
         records = read_dataset(config.data)
+        self.dataset_size = len(records)
         self.train_records, self.dev_records = in_split(records, "train"), in_split(records, "dev")
         if not self.train_records or not self.dev_records:
             raise DatasetRefused(f"{config.data} has no photographs to train on or none to choose by (dev)")
@@ -64,7 +65,14 @@ class Run:
         self.best_weights: dict[str, torch.Tensor] = {}
         self.state: dict[str, Any] = {"stage": 0, "epoch": 0, "best": -math.inf, "since_best": 0, "history": []}
         self._optimizer_state: dict[str, Any] | None = None
-        self._resume()
+        self.settings = config.settings() | {
+            "data": f"{config.data.resolve().name} (sha256 {_digest(records)})",
+            "encoder_weights": _name_weights(config.encoder_weights),
+        }
+        if self._state_file.is_file():
+            self._resume()
+        else:  # a model that is left from an interrupted first epoch belongs to another vocabulary
+            self.best_file.unlink(missing_ok=True)
         self.vocabulary.save(config.output / "vocab.pkl")
 
     def _new_network(self) -> Network:
@@ -79,8 +87,9 @@ class Run:
         return network.to(self.device)
 
     def run(self) -> None:
-        writer = SummaryWriter(str(self.config.output / "tensorboard"), purge_step=len(self.state["history"]))
-        with writer:
+        with SummaryWriter(str(self.config.output / "tensorboard"), purge_step=0) as writer:
+            for record in self.state["history"]:  # a killed run may have lost some of them
+                self._show(record, writer)
             for number, stage in enumerate(self.config.stages):
                 if number >= self.state["stage"]:
                     self._run_stage(stage, writer)
@@ -149,6 +158,7 @@ class Run:
             self.network.encoder,
             self.preprocessing,
             self.config.cache,
+            dataset_size=self.dataset_size,
             last=last,
             view=view,
             device=self.device,
@@ -174,12 +184,8 @@ class Run:
         else:
             state["since_best"] += 1
         self._save_state(optimizer)
-        _write(self.config.output / "history.json", json.dumps(state["history"], indent=1))
-        shown = next(name for name in ("loss", "reward") if name in record)
-        writer.add_scalar(f"train/{shown}", record[shown], record["epoch"])
-        writer.add_scalar("train/images_per_second", record["images_per_second"], record["epoch"])
-        for name, value in record["dev"].items():
-            writer.add_scalar(f"dev/{name}", value, record["epoch"])
+        self._show(record, writer)
+        shown = _shown(record)
         print(
             f"epoch {record['epoch']}: {shown} {record[shown]:.3f}, {record['seconds']:.0f} s, dev "
             + ", ".join(f"{name} {value:.3f}" for name, value in record["dev"].items())
@@ -187,11 +193,19 @@ class Run:
             flush=True,
         )
 
+    def _show(self, record: dict[str, Any], writer: SummaryWriter) -> None:
+        _write(self.config.output / "history.json", json.dumps(self.state["history"], indent=1))
+        shown = _shown(record)
+        writer.add_scalar(f"train/{shown}", record[shown], record["epoch"])
+        writer.add_scalar("train/images_per_second", record["images_per_second"], record["epoch"])
+        for name, value in record["dev"].items():
+            writer.add_scalar(f"dev/{name}", value, record["epoch"])
+        writer.flush()
+
     def save_checkpoint(self, dev_scores: dict[str, float]) -> None:
         """best_model.pth from the network as it is now."""
-        names = {"data": self.config.data.resolve().name, "encoder_weights": self._encoder_weights_name()}
         training = {
-            "settings": self.config.settings() | names,  # names, not paths: they are nobody else's business
+            "settings": self.settings,
             "history": self.state["history"],
             "photographs": len(self.train_records),
             "torch": str(torch.__version__),
@@ -207,15 +221,9 @@ class Run:
             scores=dev_scores,
         ).save(self.best_file)
 
-    def _encoder_weights_name(self) -> str:
-        if self.config.encoder_weights == "imagenet":
-            return "torchvision IMAGENET1K_V2"
-        digest = hashlib.sha256(Path(self.config.encoder_weights).read_bytes()).hexdigest()
-        return f"{Path(self.config.encoder_weights).name} (sha256 {digest})"
-
     def _save_state(self, optimizer: torch.optim.Optimizer | None) -> None:
         content = {
-            "config": self.config.settings(),
+            "settings": self.settings,
             "state": self.state,
             "network": self.network.state_dict(),
             "best_weights": self.best_weights,
@@ -231,11 +239,9 @@ class Run:
 
     def _resume(self) -> None:
         """Raises ValueError where the output folder holds a run with other settings."""
-        if not self._state_file.is_file():
-            return
         content = torch.load(self._state_file, map_location="cpu", weights_only=True)
-        ours = self.config.settings()
-        other = sorted(key for key in ours | content["config"] if ours.get(key) != content["config"].get(key))
+        ours, theirs = self.settings, content["settings"]
+        other = sorted(key for key in ours | theirs if ours.get(key) != theirs.get(key))
         if other:
             raise ValueError(
                 f"{self.config.output} holds a run with other settings ({', '.join(other)}): choose another --output"
@@ -246,9 +252,25 @@ class Run:
         print(f"going on after epoch {len(self.state['history'])}", flush=True)
 
 
+def _digest(records: Sequence[Record]) -> str:
+    return hashlib.sha256(repr([(r.name, r.split, r.captions) for r in records]).encode()).hexdigest()
+
+
+def _name_weights(source: str) -> str:
+    """A name and a digest, not a path: where it lay is nobody else's business."""
+    if source == "imagenet":
+        return "torchvision IMAGENET1K_V2"
+    return f"{Path(source).name} (sha256 {file_digest(Path(source))})"
+
+
 def _half_cosine(epochs: int, finished: int, share: float) -> float:
     """The learning rate's factor when `finished` epochs and a share of the next are over: from 1 to 0."""
     return 0.5 + 0.5 * math.cos(math.pi * (finished + share) / epochs)
+
+
+def _shown(record: dict[str, Any]) -> str:
+    """The name of the number that the epoch's objective shows."""
+    return "reward" if "reward" in record else "loss"
 
 
 def _copy(network: Network) -> dict[str, torch.Tensor]:
@@ -263,14 +285,14 @@ def _write(path: Path, text: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     config = tyro.cli(Config, args=arguments, description=__doc__)
+    run = None
     try:
         run = Run(config)
-    except (DatasetRefused, BackendUnavailable, ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    try:
         run.run()
     except KeyboardInterrupt:
+        if run is None:
+            print("\ninterrupted before anything was learnt", file=sys.stderr)
+            return 130
         if not run.best_file.is_file():
             run.save_checkpoint({})
         print(f"\ninterrupted; {run.best_file} can be used, the same command goes on", file=sys.stderr)
@@ -278,6 +300,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (TooManyRefused, LossNotFinite) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except (DatasetRefused, BackendUnavailable, ValueError, OSError) as error:
+        if run is not None and not isinstance(error, OSError):
+            raise  # a defect of ours, not of what was given
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     return 0
 
 

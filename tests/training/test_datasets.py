@@ -1,7 +1,9 @@
+import json
+
 import pytest
 
 from tests.training.drawn_dataset import draw, split_of, write
-from training.datasets import DatasetRefused, in_split, read_dataset, split_by_name
+from training.datasets import DatasetRefused, in_split, is_flickr8k_test, read_dataset, split_by_name
 
 
 @pytest.mark.parametrize("layout", ["release", "kaggle", "karpathy"])
@@ -38,7 +40,8 @@ def test_a_split_by_name_is_stable_and_in_proportion():
 
 def test_captions_with_commas_and_quotes(tmp_path):
     (tmp_path / "Images").mkdir()
-    (tmp_path / "captions.txt").write_text('image,caption\na.jpg,"A dog , a ""cat"" ."\n')
+    (tmp_path / "Images" / "a.jpg").touch()
+    (tmp_path / "captions.txt").write_text('\ufeffimage,caption\na.jpg,"A dog , a ""cat"" ."\n')  # as Excel saves it
     [record] = read_dataset(tmp_path)
     assert record.captions == ('A dog , a "cat" .',)
 
@@ -60,6 +63,8 @@ def test_in_split(tmp_path):
     [
         ({}, "none of"),
         ({"captions.txt": "name;text\n"}, "image,caption"),
+        ({"captions.txt": "image,caption\na.jpg,A dog .\nb.jpg\n"}, "line 3"),
+        ({"captions.txt": "image,caption\na.jpg,A dog .\n"}, "no photographs"),
         ({"dataset.json": '{"pictures": []}'}, "Karpathy"),
         ({"Flickr8k.token.txt": "no tab here\n"}, "line 1"),
         ({"Flickr8k.token.txt": "a.jpg#0\tA dog .\n"}, "split"),
@@ -76,3 +81,22 @@ def test_what_is_wrong_is_said(tmp_path, files, words):
 def test_no_folder(tmp_path):
     with pytest.raises(DatasetRefused, match="nowhere"):
         read_dataset(tmp_path / "nowhere")
+
+
+def test_karpathys_zip_holds_several_datasets_of_which_one_is_here(tmp_path):
+    write(tmp_path, "karpathy", 6)
+    image = {"filename": "COCO_1.jpg", "filepath": "val2014", "split": "val", "sentences": [{"raw": "A dog ."}]}
+    (tmp_path / "dataset_coco.json").write_text(json.dumps({"images": [image]}))
+    assert len(read_dataset(tmp_path)) == 6
+
+
+def test_karpathys_coco_lies_in_folders_by_year(tmp_path):
+    image = {"filename": "COCO_1.jpg", "filepath": "val2014", "split": "val", "sentences": [{"raw": "A dog ."}]}
+    (tmp_path / "dataset_coco.json").write_text(json.dumps({"images": [image]}))
+    (tmp_path / "val2014").mkdir()
+    (tmp_path / "val2014" / "COCO_1.jpg").touch()
+    assert read_dataset(tmp_path)[0].path.is_file()
+
+
+def test_only_flickr8ks_own_test_split_is_taken_for_it(tmp_path):
+    assert not is_flickr8k_test(in_split(read_dataset(write(tmp_path, "release", 12)), "test"))

@@ -8,7 +8,7 @@ from tests.conftest import ROOT
 from tests.training.drawn_dataset import write
 from training.evaluate import main
 from training.metrics import java_found
-from training.report import gallery, score_table
+from training.report import evaluation_report, gallery, score_table
 
 MODEL = ["--checkpoint", str(ROOT / "best_model.pth"), "--vocabulary", str(ROOT / "vocab.pkl"), "--device", "cpu"]
 pytestmark = [
@@ -19,7 +19,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    folder = write(tmp_path_factory.mktemp("data"), "release", 60)
+    folder = write(tmp_path_factory.mktemp("data"), "release", 102)
     (folder / "Flicker8k_Dataset" / "0001.jpg").write_bytes(b"damaged")
     return folder
 
@@ -34,19 +34,19 @@ def result(data, tmp_path_factory):
 
 def test_the_record_is_complete(result):
     scores, _ = result
-    assert scores["split"] == "test" and scores["photographs"] == 9 and scores["references"] == 27
+    assert scores["split"] == "test" and scores["photographs"] == 16 and scores["references"] == 48
     assert list(scores["refused"]) == ["0001.jpg"]
     expected = {"B-1", "B-2", "B-3", "B-4", "R-1", "R-2", "R-L", "CIDEr"} | ({"METEOR"} if java_found() else set())
     assert set(scores["scores"]) == expected
     assert bool(scores["scores_ptb"]) == java_found()
     assert scores["decoding"] == "beam 5, length penalty 0.4" and len(scores["model"]["digest"]) == 71
-    assert sum(entry["cider"] for entry in scores["captions"]) / 9 == pytest.approx(scores["scores"]["CIDEr"])
+    assert sum(entry["cider"] for entry in scores["captions"]) / 16 == pytest.approx(scores["scores"]["CIDEr"])
     assert 0 <= scores["inexpressible"]["words"] <= scores["inexpressible"]["references"] <= 1
 
 
 def test_the_report_shows_captions_beside_their_photographs(result):
     scores, report = result
-    assert "| one person against the other four | 0.637 |" in report
+    assert "not the photographs of Flickr8k's official test split" in report and "one person" not in report
     assert report.count("(CIDEr ") == 15
     entry = scores["captions"][0]
     assert f"`{entry['name']}`: **{entry['caption']}**" in report and entry["references"][0] in report
@@ -99,3 +99,16 @@ def test_the_gallery_ranks_by_score():
     entries = [{"name": f"{n}.jpg", "caption": "c", "cider": n / 10, "references": []} for n in range(9)]
     lines = [line for line in gallery(entries, 1).splitlines() if line.startswith("- ")]
     assert ["8.jpg" in lines[0], "4.jpg" in lines[1], "0.jpg" in lines[2]] == [True] * 3
+
+
+def test_published_figures_stand_beside_their_own_split(result):
+    scores, _ = result
+    report = evaluation_report(scores | {"flickr8k_test": True})
+    assert "| one person against the other four | 0.637 |" in report
+
+
+def test_too_many_missing_photographs_are_no_score(tmp_path, capsys):
+    folder = write(tmp_path / "data", "release", 24)
+    (folder / "Flicker8k_Dataset" / "0001.jpg").unlink()
+    assert main(["--data", str(folder), "--output", str(tmp_path), *MODEL]) == 2
+    assert "missing or damaged" in capsys.readouterr().err and not (tmp_path / "scores.json").exists()

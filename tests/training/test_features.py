@@ -96,5 +96,23 @@ def test_one_photograph_in_a_hundred_may_be_missing(records, encoder, tmp_path, 
 def test_more_than_that_stop_the_run(records, encoder, tmp_path):
     records[7].path.unlink()
     records[9].path.write_bytes(b"damaged")
-    with pytest.raises(TooManyRefused, match=r"2 of 120 .* 0007\.jpg, 0009\.jpg"):
+    with pytest.raises(TooManyRefused, match=r"2 of the dataset's 120 .* 0007\.jpg, 0009\.jpg"):
         compute(records, encoder, tmp_path, last=1)
+
+
+def test_the_share_is_of_the_whole_dataset(records, encoder, tmp_path):
+    records[7].path.unlink()
+    assert list(compute(records[:20], encoder, tmp_path, last=1, dataset_size=120).refused) == ["0007.jpg"]
+
+
+def test_features_that_were_deleted_are_computed_again(records, encoder, tmp_path):
+    first = np.array(compute(records[:4], encoder, tmp_path / "cache").array)
+    next((tmp_path / "cache").glob("*.npy")).unlink()
+    assert np.array_equal(compute(records[:4], encoder, tmp_path / "cache").array, first)
+
+
+def test_what_was_refused_is_told_again(records, encoder, tmp_path, capsys):
+    records[7].path.unlink()
+    for _ in range(2):
+        compute(records, encoder, tmp_path / "cache", last=1)
+        assert "0007.jpg: there is no such file" in capsys.readouterr().out

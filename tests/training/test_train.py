@@ -39,7 +39,7 @@ def command(folder, output, **options):
         "min-count": 1,
         "batch-size": 2,
         "frozen.epochs": 3,
-        "fine-tune.epochs": 1,
+        "fine-tune.epochs": 2,
         "fine-tune.encoder-stages": 1,
         "self-critical.epochs": 1,
     }
@@ -79,13 +79,19 @@ def weights(folder, output):
     return content["network"] | {f"best.{name}": tensor for name, tensor in content["best_weights"].items()}
 
 
+def course(folder, output):
+    """The run's records without what depends on the clock."""
+    history = json.loads((folder / output / "history.json").read_text())
+    return [{k: v for k, v in record.items() if k not in ("seconds", "images_per_second")} for record in history]
+
+
 def test_results_are_where_it_says(folder, uninterrupted):
     output = folder / "whole"
     assert str(output / "best_model.pth") in uninterrupted.stdout
     history = json.loads((output / "history.json").read_text())
-    assert [record["epoch"] for record in history] == [1, 2, 3, 4, 5]
-    assert [record["encoder_stages"] for record in history] == [0, 0, 0, 1, 0]
-    assert history[2]["loss"] < history[0]["loss"] and history[4]["reward"] > 0
+    assert [record["epoch"] for record in history] == [1, 2, 3, 4, 5, 6]
+    assert [record["encoder_stages"] for record in history] == [0, 0, 0, 1, 1, 0]
+    assert history[2]["loss"] < history[0]["loss"] and history[5]["reward"] > 0
     assert all(record["images_per_second"] > 0 and "CIDEr" in record["dev"] for record in history)
     assert list((output / "tensorboard").glob("events.*"))
 
@@ -110,9 +116,13 @@ def test_a_checkpoint_tells_no_paths_of_this_machine(folder, uninterrupted):
     assert training["settings"]["encoder_weights"].startswith("resnet50.pth (sha256 ")
 
 
-@pytest.mark.parametrize("epoch", [2, 4, 5])
+@pytest.mark.parametrize("epoch", [2, 5, 6])
 def test_killed_in_mid_epoch_it_goes_on_to_the_same_weights(folder, uninterrupted, epoch):
-    """Epoch 2 is in the first stage, epoch 4 is the fine-tuning, epoch 5 the self-critical training."""
+    """Epoch 2 is in the first stage, epoch 5 in the middle of the fine-tuning, epoch 6 the self-critical training.
+
+    Losses and scores of the epochs after the kill are compared too: they show every step, also where the best
+    weights, with which a stage ends, are from before it.
+    """
     output = f"killed{epoch}"
     process = start(folder, output)
     wait_for_the_middle_of_epoch(process, epoch)
@@ -124,6 +134,7 @@ def test_killed_in_mid_epoch_it_goes_on_to_the_same_weights(folder, uninterrupte
     again = run(folder, output)
     assert again.returncode == 0, again.stderr
     assert f"going on after epoch {epoch - 1}" in again.stdout
+    assert course(folder, output) == course(folder, "whole")
     expected, found = weights(folder, "whole"), weights(folder, output)
     assert expected.keys() == found.keys()
     assert [name for name in expected if not torch.equal(expected[name], found[name])] == []
@@ -143,7 +154,7 @@ def test_ctrl_c_leaves_a_usable_checkpoint(folder, uninterrupted):
 def test_a_finished_run_is_not_begun_again(folder, uninterrupted):
     before = weights(folder, "whole")
     again = run(folder, "whole")
-    assert again.returncode == 0 and "epoch 6" not in again.stderr
+    assert again.returncode == 0 and "epoch 7" not in again.stderr
     after = weights(folder, "whole")
     assert all(torch.equal(before[name], after[name]) for name in before)
 
@@ -190,4 +201,24 @@ def test_damaged_photographs_stop_the_run(folder, tmp_path):
     for name in ("0002.jpg", "0003.jpg"):
         (tmp_path / "data" / "Flicker8k_Dataset" / name).write_bytes(b"damaged")
     done = run(folder, "damaged", data=tmp_path / "data")
-    assert done.returncode == 1 and "2 of 48 photographs are missing or damaged" in done.stderr
+    assert done.returncode == 1 and "2 of the dataset's 72 photographs are missing or damaged" in done.stderr
+
+
+def test_other_data_do_not_go_on_from_a_run(folder, uninterrupted, tmp_path):
+    write(tmp_path / "data", "release", 78)
+    done = run(folder, "whole", data=tmp_path / "data")
+    assert done.returncode == 2 and "other settings (data)" in done.stderr
+
+
+def test_the_same_data_elsewhere_do(folder, uninterrupted, tmp_path):
+    (tmp_path / "data").symlink_to(folder / "data")
+    assert run(folder, "whole", data=tmp_path / "data").returncode == 0
+
+
+def test_every_epoch_is_in_tensorboard_after_a_resume(folder, uninterrupted):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run(folder, "whole")
+    events = EventAccumulator(str(folder / "whole" / "tensorboard"))
+    events.Reload()
+    assert [event.step for event in events.Scalars("dev/CIDEr")] == [1, 2, 3, 4, 5, 6]
