@@ -7,8 +7,9 @@ from pathlib import Path
 wsgi_app = "app:app"
 bind = f"0.0.0.0:{os.environ.get('PORT', '7860')}"
 workers = 1
-worker_class = "gthread"
+worker_class = "service.worker.DeadlineWorker"
 threads = 16
+timeout = 120  # seconds that a worker may take to import PyTorch from a cold disk
 keepalive = 5  # seconds
 graceful_timeout = 30  # seconds that requests under way get after SIGTERM
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # the heartbeat file stays off the disk

@@ -67,7 +67,7 @@ class DecodingOptions:
             raise OptionRefused(name, f"{name} must be one of {', '.join(metadata['choices'])}.")
         if "minimum" in metadata and value is not None:
             low, high = metadata["minimum"], metadata["maximum"]
-            if not (math.isfinite(value) and low <= value <= high):
+            if not low <= value <= high:  # nor is it where value is not a number
                 raise OptionRefused(name, f"{name} must be between {low} and {high}.")
 
     @classmethod

@@ -11,6 +11,10 @@ from PIL import Image, ImageOps
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 MAX_PIXELS = 40_000_000
+# A progressive JPEG has about ten scans, each a pass over all pixels. Thousands fit into a few kilobytes and would
+# take minutes. The marker also occurs by chance in what cameras append (a film), once in 65,536 bytes.
+_JPEG_SCAN = b"\xff\xda"
+_MAX_SCANNED_PIXELS = 10_000_000_000
 LONGEST_SIDE = 1024  # pixels; what is shown back, and far more than the encoder looks at
 
 # Pillow's own warning comes above MAX_IMAGE_PIXELS; the limit here is lower and is an error, not a warning.
@@ -46,6 +50,8 @@ def decode_image(data: bytes) -> Image.Image:
             Refusal.TOO_MANY_PIXELS,
             f"The image has {width} x {height} pixels; at most {MAX_PIXELS // 1_000_000} megapixels are accepted.",
         )
+    if image.format in ("JPEG", "MPO") and data.count(_JPEG_SCAN) * width * height > _MAX_SCANNED_PIXELS:
+        raise _damaged()
     try:
         # A JPEG is decoded at an eighth to a half of its size where that is still large enough: far faster.
         image.draft(None, (LONGEST_SIDE, LONGEST_SIDE))
@@ -100,7 +106,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
         image = Image.fromarray((np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8))
     elif image.mode in ("I", "F"):  # no range is defined for these: black is the least value, white the greatest
-        values = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0, neginf=0)
+        values = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0, neginf=0)
         low, high = values.min(), values.max()
         image = Image.fromarray(np.uint8((values - low) * (255 / (high - low) if high > low else 0)))
     if image.has_transparency_data:

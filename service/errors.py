@@ -6,6 +6,7 @@ import logging
 from http import HTTPStatus
 
 from flask import Flask, Response, jsonify, request
+from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from model.captioner import OptionRefused
@@ -60,7 +61,15 @@ def register(app: Flask) -> None:
     @app.errorhandler(RequestEntityTooLarge)
     def too_large(error: RequestEntityTooLarge) -> Response:
         limit = app.config["MAX_UPLOAD_BYTES"] / 2**20
-        return failure(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", f"An image may have at most {limit:g} MB.")
+        return failure(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            "too_large",
+            f"The request is too large: an image may have at most {limit:g} MB.",
+        )
+
+    @app.errorhandler(ParseException)
+    def not_http(error: ParseException) -> Response:
+        return failure(HTTPStatus.BAD_REQUEST, "bad_request", "The request's body is not valid HTTP.")
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> Response:
@@ -82,5 +91,5 @@ def _drain() -> None:
     try:
         while left > 0 and (block := stream.read(min(left, 1 << 20))):
             left -= len(block)
-    except OSError:
-        pass  # the client went away by itself
+    except (OSError, ParseException):
+        pass  # the client went away by itself, or sends no HTTP

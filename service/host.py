@@ -10,9 +10,12 @@ from typing import Literal
 from PIL import Image
 
 from model.captioner import Caption, Captioner, DecodingOptions, Stopwatch
+from model.images import decode_image
 from model.registry import ModelSettings, load_captioner
 
 log = logging.getLogger(__name__)
+
+_DECODED_AT_ONCE = 2
 
 
 class NotReady(RuntimeError):
@@ -26,6 +29,8 @@ class Host:
         self.failure: str | None = None
         # A second forward pass at the same time would only share the cores with the first.
         self._turn = threading.Lock()
+        # A photograph of 40 megapixels takes some hundred megabytes while it is decoded: not for every thread at once.
+        self._decoding = threading.BoundedSemaphore(_DECODED_AT_ONCE)
 
     def start(self) -> None:
         """Returns at once; `status` tells how loading goes."""
@@ -36,7 +41,7 @@ class Host:
             captioner = load_captioner(self.settings)
             captioner.caption([Image.new("RGB", (64, 64))])  # the first pass sets up kernels: not at a user's expense
         except Exception as error:  # whatever it is, /health must tell it
-            self.failure = str(error)
+            self.failure = str(error) or type(error).__name__
             log.exception("the captioner cannot be loaded")
         else:
             self._captioner = captioner
@@ -56,6 +61,11 @@ class Host:
                 else "The model is being loaded; please try again in a few seconds."
             )
         return self._captioner
+
+    def decode(self, data: bytes) -> Image.Image:
+        """See model.images.decode_image. Raises ImageRefused."""
+        with self._decoding:
+            return decode_image(data)
 
     def caption(
         self, images: Sequence[Image.Image], options: DecodingOptions, stopwatch: Stopwatch

@@ -11,13 +11,13 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from model.answer import describe_answer, describe_model
 from model.captioner import DecodingOptions, Stopwatch, parse_bool
-from model.images import decode_image
 from service.errors import BadRequest
 from service.host import Host
 
 blueprint = Blueprint("captions", __name__)
 
 IMAGE_FIELDS = ("image", "file")
+_HOW_TO_SEND = "Send the photograph as multipart/form-data in a file field named 'image'."
 
 
 class InMemoryRequest(Request):
@@ -30,13 +30,6 @@ class InMemoryRequest(Request):
 def _host() -> Host:
     host: Host = current_app.extensions["captioner"]
     return host
-
-
-@blueprint.before_request
-def limit_silence() -> None:
-    """A client that stops sending in mid-upload must not hold a thread for ever (gunicorn sets no such limit)."""
-    if connection := request.environ.get("gunicorn.socket"):
-        connection.settimeout(current_app.config["CLIENT_TIMEOUT_SECONDS"])
 
 
 @blueprint.get("/")
@@ -66,17 +59,19 @@ def predict() -> Response:
     _ = _host().captioner  # nothing is read or decoded for a captioner that cannot answer
     data = _uploaded_image()
     options = DecodingOptions.parse(request.values)
-    include_image = parse_bool("include_image", request.values.get("include_image", "true"))
+    include_image = parse_bool("include_image", request.values.get("include_image") or "true")
     with stopwatch.stage("decode"):
-        image = decode_image(data)
+        image = _host().decode(data)
     captions = _host().caption([image], options, stopwatch)[0]
     return jsonify(describe_answer(image, captions, _host().captioner, stopwatch, include_image=include_image))
 
 
 def _uploaded_image() -> bytes:
+    if request.mimetype != "multipart/form-data":  # nothing else is read, at whatever size
+        raise BadRequest("no_image", _HOW_TO_SEND)
     files = [file for field in IMAGE_FIELDS for file in request.files.getlist(field)]
     if not files:
-        raise BadRequest("no_image", "Send the photograph as multipart/form-data in a file field named 'image'.")
+        raise BadRequest("no_image", _HOW_TO_SEND)
     if len(files) > 1:
         raise BadRequest("too_many_images", "Send one photograph a request.")
     data: bytes = files[0].read()

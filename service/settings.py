@@ -30,8 +30,8 @@ class Settings:
     """cpu, cuda, or auto: cuda where there is one."""
     max_upload_bytes: int = 16 * 1024 * 1024
     """A larger photograph is refused with 413."""
-    client_timeout_seconds: int = 30
-    """An upload that stands still for this long is given up, so that it does not hold a thread."""
+    client_timeout_seconds: int = 60
+    """A request that is not read whole by then is given up, so that a slow client does not hold a thread."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:

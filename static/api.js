@@ -11,7 +11,10 @@ export async function captionPhotograph(file, options, signal) {
     if (error.name === "AbortError") throw error;
     throw new Error("The service cannot be reached. Is it running?");
   }
-  const answer = await response.json().catch(() => null);
+  const answer = await response.json().catch((error) => {
+    if (error.name === "AbortError") throw error;
+    return null; // not JSON: a proxy's page, say
+  });
   if (response.ok && answer) return answer;
   throw new Error(answer?.error?.message ?? `The service answered with status ${response.status}.`);
 }

@@ -20,10 +20,10 @@ function take(file) {
 
 function clear() {
   running?.abort();
-  photograph = null;
+  running = photograph = null;
+  $("result").setAttribute("aria-busy", "false");
   URL.revokeObjectURL($("preview").src);
   $("preview").removeAttribute("src");
-  $("file").value = "";
   showPreview(false);
   for (const id of ["answer", "error", "again", "clear", "status"]) $(id).hidden = true;
   clearHeat($("heat"));
@@ -65,7 +65,7 @@ function say(text) {
   $("result").setAttribute("aria-busy", "true");
   $("status").textContent = text;
   $("status").hidden = false;
-  $("error").hidden = $("answer").hidden = $("again").hidden = true;
+  $("error").hidden = $("answer").hidden = true;
 }
 
 function settle() {
@@ -121,7 +121,7 @@ function alternative(caption) {
 }
 
 async function copy(button, text) {
-  const label = button.textContent;
+  const label = (button.dataset.label ??= button.textContent);
   try {
     await navigator.clipboard.writeText(text);
     button.textContent = "Copied";
@@ -135,7 +135,10 @@ const asAttribute = (text) => text.replaceAll("&", "&amp;").replaceAll('"', "&qu
 
 $("preview").addEventListener("load", () => showPreview(true));
 $("preview").addEventListener("error", () => showPreview(false));
-$("file").addEventListener("change", () => take($("file").files[0]));
+$("file").addEventListener("change", () => {
+  take($("file").files[0]);
+  $("file").value = ""; // the same file can be chosen again
+});
 $("again").addEventListener("click", send);
 $("clear").addEventListener("click", clear);
 $("copy").addEventListener("click", () => copy($("copy"), $("caption").dataset.text));

@@ -37,7 +37,7 @@ class Server:
             try:
                 if requests.get(self.url + "/health", timeout=5).ok:
                     return
-            except requests.ConnectionError:
+            except requests.RequestException:
                 pass
             time.sleep(0.2)
         raise AssertionError(f"not healthy in {seconds} s:\n{self.log.read_text()}")

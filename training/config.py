@@ -48,7 +48,7 @@ class Config:
     )
     """Decoder and encoder, from the best epoch of the stage before."""
     self_critical: Stage = field(
-        default_factory=lambda: Stage(epochs=6, learning_rate=1.5e-4, objective="self-critical")
+        default_factory=lambda: Stage(epochs=5, learning_rate=1.5e-4, objective="self-critical")
     )
     """The decoder again, for captions that are rewarded, with the encoder as it was fine-tuned."""
     views: tuple[View, ...] = ("plain", "flip")

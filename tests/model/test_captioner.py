@@ -37,6 +37,7 @@ def test_parse():
         ("num_captions", "4", "at most beam_size"),
         ("max_words", "51", "between 1 and 50"),
         ("max_words", "9" * 5000, "between 1 and 50"),
+        ("seed", "9" * 400, "between 0 and 2147483647"),
         ("temperature", "0", "between 0.05 and 5"),
         ("temperature", "nan", "between 0.05 and 5"),
         ("temperature", "inf", "between 0.05 and 5"),

@@ -28,7 +28,7 @@ def test_not_ready_until_the_model_is_loaded_then_healthy(tmp_path, command):
             assert server.process.poll() is None, server.log.read_text()
             try:
                 answer = requests.get(server.url + "/health", timeout=5)
-            except requests.ConnectionError:
+            except requests.RequestException:
                 time.sleep(0.02)
                 continue
             seen.append(answer.status_code)
@@ -48,7 +48,7 @@ def test_a_wrong_pair_is_told_and_nothing_is_captioned(tmp_path):
                 answer = requests.get(server.url + "/health", timeout=5)
                 if answer.json()["status"] == "failed":
                     break
-            except requests.ConnectionError:
+            except requests.RequestException:
                 pass
             time.sleep(0.1)
         assert answer.status_code == 503 and "do not belong together" in answer.json()["message"]
@@ -143,7 +143,7 @@ def test_an_unknown_back_end_is_told(tmp_path):
                 body = requests.get(server.url + "/health", timeout=5).json()
                 if body["status"] == "failed":
                     break
-            except requests.ConnectionError:
+            except requests.RequestException:
                 pass
             time.sleep(0.1)
         assert "magic" in body["message"] and "cnn-lstm" in body["message"]

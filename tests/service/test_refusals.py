@@ -4,6 +4,7 @@ import socket
 import struct
 import time
 import zlib
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -141,16 +142,84 @@ def test_a_client_that_leaves_in_mid_upload(server):
         client.sendall(_head(1000) + b"the first part of")
 
 
-def test_a_client_that_hangs_is_given_up(tmp_path):
-    with running_server(tmp_path, CAPTION_CLIENT_TIMEOUT_SECONDS="1") as server:
+def stalls(port):
+    """Connections of clients that send too slowly, or stop: in the headers, in the body, or a byte at a time."""
+    for beginning in (b"GET / HT", _head(1000) + b"the first part of"):
+        for _ in range(10):
+            client = socket.create_connection(("127.0.0.1", port))
+            client.sendall(beginning)
+            yield client
+
+
+def test_slow_clients_do_not_hold_the_threads(tmp_path):
+    with running_server(tmp_path, CAPTION_CLIENT_TIMEOUT_SECONDS="2") as server, ExitStack() as stack:
         server.wait_until_healthy()
+        clients = [stack.enter_context(client) for client in stalls(server.port)]  # more than there are threads
+        drip = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+        drip.sendall(_head(1000))
         began = time.monotonic()
-        with socket.create_connection(("127.0.0.1", server.port)) as client:
-            client.settimeout(30)
-            client.sendall(_head(1000) + b"the first part of")
+        while time.monotonic() - began < 8:
+            try:
+                drip.sendall(b"x")
+            except OSError:
+                break
+            time.sleep(0.2)
+        assert time.monotonic() - began < 8, "a client that sends a byte now and then was never given up"
+        assert requests.get(server.url + "/health", timeout=20).ok
+        assert requests.post(server.url + "/predict", files={"image": GOOD}, timeout=60).ok
+        for client in clients:
+            client.settimeout(20)
             answer = client.recv(1000)  # an answer or the end of the connection, not silence
-        assert not answer or answer.startswith(b"HTTP/1.1 400")
-        assert time.monotonic() - began < 20
+            assert not answer or answer.startswith(b"HTTP/1.1 4")
+
+
+def test_a_slow_upload_within_the_time_is_answered(tmp_path):
+    with running_server(tmp_path, CAPTION_CLIENT_TIMEOUT_SECONDS="20") as server:
+        server.wait_until_healthy()
+
+        def body():
+            yield b'--x\r\nContent-Disposition: form-data; name="image"; filename="a.jpg"\r\n\r\n'
+            for start in range(0, len(GOOD), 100):
+                yield GOOD[start : start + 100]
+                time.sleep(0.1)
+            yield b"\r\n--x--\r\n"
+
+        headers = {"Content-Type": "multipart/form-data; boundary=x"}
+        assert requests.post(server.url + "/predict", data=body(), headers=headers, timeout=60).status_code == 200
+
+
+@pytest.mark.parametrize("chunk", [b"ZZ\r\n", b"5\r\nhello--\r\n"])
+def test_400_a_body_that_is_not_http(server, chunk):
+    head = _head(0).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked").partition(b"--x")[0]
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.settimeout(20)
+        client.sendall(head + chunk)
+        answer = b""
+        while b'"code"' not in answer and (block := client.recv(10_000)):
+            answer += block
+    assert answer.startswith(b"HTTP/1.1 400") and b'"code"' in answer
+
+
+def test_400_a_long_text_field_is_no_image(server):
+    form = {"image": (None, "A" * 600_000)}
+    assert refusal(requests.post(server.url + "/predict", files=form, timeout=60), 400)["code"] == "no_image"
+
+
+def test_400_a_form_of_another_kind_is_not_read(server):
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = requests.post(server.url + "/predict", data=b"a&" * 4_000_000, headers=headers, timeout=60)
+    assert refusal(answer, 400)["code"] == "no_image"
+
+
+def test_422_a_jpeg_of_very_many_scans(server):
+    picture = encoded(Image.new("RGB", (2000, 2000)), "JPEG", progressive=True)
+    scan = picture[picture.rindex(b"\xff\xda") : -2]
+    error = refusal(send(server, picture[:-2] + scan * 3000 + picture[-2:]), 422)
+    assert error["code"] == "damaged_image"
+
+
+def test_an_empty_option_means_its_default(server):
+    assert "image" in send(server, GOOD, include_image="", beam_size="").json()
 
 
 def _head(length):
