@@ -47,9 +47,7 @@ class Config:
         default_factory=lambda: Stage(epochs=7, learning_rate=3e-4, encoder_stages=2, encoder_learning_rate=6e-5)
     )
     """Decoder and encoder, from the best epoch of the stage before."""
-    self_critical: Stage = field(
-        default_factory=lambda: Stage(epochs=5, learning_rate=1.5e-4, objective="self-critical")
-    )
+    self_critical: Stage = field(default_factory=lambda: Stage(epochs=7, learning_rate=3e-4, objective="self-critical"))
     """The decoder again, for captions that are rewarded, with the encoder as it was fine-tuned."""
     views: tuple[View, ...] = ("plain", "flip")
     """The forms in which a training photograph is shown, one drawn at random each time."""
