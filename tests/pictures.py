@@ -8,7 +8,7 @@ from skimage import data
 
 
 def photograph(name: str) -> Image.Image:
-    """One of scikit-image's: chelsea (a cat), astronaut, coffee, rocket. CC0 or public domain."""
+    """One of scikit-image's, CC0 or public domain: camera (a man with one), chelsea (a cat), astronaut, coffee, …"""
     return Image.fromarray(getattr(data, name)())
 
 

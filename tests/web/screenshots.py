@@ -22,7 +22,7 @@ def main() -> None:
             page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
             page.goto(server.url)
             page.screenshot(path=FOLDER / f"empty{name}.png")
-            photo = {"name": "cat.jpg", "mimeType": "image/jpeg", "buffer": encoded(photograph("chelsea"), "JPEG")}
+            photo = {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": encoded(photograph("camera"), "JPEG")}
             page.set_input_files("#file", photo)
             page.wait_for_selector("#answer:not([hidden])")
             page.screenshot(path=FOLDER / f"answer{name}.png", full_page=True)
