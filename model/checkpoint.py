@@ -17,6 +17,7 @@ from torch import Tensor
 
 from model.decoder import DecoderConfig
 from model.encoder import Preprocessing, Stride
+from model.files import written_whole
 from model.vocabulary import Vocabulary
 
 FORMAT = "image-captioner checkpoint 1"
@@ -52,9 +53,8 @@ class Checkpoint:
             "training": self.training,
             "scores": self.scores,
         }
-        temporary = path.with_name(path.name + ".tmp")
-        torch.save(content, temporary)
-        temporary.replace(path)
+        with written_whole(path) as file:
+            torch.save(content, file)
 
     @classmethod
     def load(cls, path: Path) -> Checkpoint:

@@ -15,6 +15,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from model.files import written_whole
+
 PAD, START, END, UNKNOWN = range(4)
 SPECIAL_TOKENS = ("<pad>", "<start>", "<end>", "<unk>")
 FORMAT = "image-captioner vocabulary 1"
@@ -81,9 +83,8 @@ class Vocabulary:
 
     def save(self, path: Path) -> None:
         """The file appears whole or not at all."""
-        temporary = path.with_name(path.name + ".tmp")
-        temporary.write_bytes(pickle.dumps({"format": FORMAT, "words": list(self.words)}, protocol=4))
-        temporary.replace(path)
+        with written_whole(path) as file:
+            file.write_bytes(pickle.dumps({"format": FORMAT, "words": list(self.words)}, protocol=4))
 
     @classmethod
     def load(cls, path: Path) -> Vocabulary:

@@ -22,6 +22,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from model.encoder import STAGES, Encoder, Preprocessing
+from model.files import written_whole
 from model.images import ImageRefused, decode_image
 from training.datasets import Record
 
@@ -119,9 +120,8 @@ class _Progress:
         return cls(**json.loads(path.read_text())) if path.is_file() else cls()
 
     def save(self, path: Path) -> None:
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(asdict(self)))
-        temporary.replace(path)
+        with written_whole(path) as file:
+            file.write_text(json.dumps(asdict(self)))
 
 
 def _read(record: Record) -> Image.Image | str:
@@ -141,12 +141,11 @@ def _open_array(
         blank = preprocessing([Image.new("RGB", (preprocessing.image_size,) * 2)]).to(device)
         with torch.inference_mode():
             channels, height, width = encoder.run_stages(blank, last=last).shape[1:]
-        temporary = path.with_suffix(".tmp")
-        np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=(count, height, width, channels))
-        if hasattr(os, "posix_fallocate"):  # a full disk is an error here, not a bus error in the middle
-            with temporary.open("r+b") as file:
-                os.posix_fallocate(file.fileno(), 0, temporary.stat().st_size)
-        temporary.replace(path)
+        with written_whole(path) as new:
+            np.lib.format.open_memmap(new, mode="w+", dtype=np.float16, shape=(count, height, width, channels))
+            if hasattr(os, "posix_fallocate"):  # a full disk is an error here, not a bus error in the middle
+                with new.open("r+b") as file:
+                    os.posix_fallocate(file.fileno(), 0, new.stat().st_size)
     array: np.memmap[Any, Any] = np.lib.format.open_memmap(path, mode="r+")
     return array
 

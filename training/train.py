@@ -29,6 +29,7 @@ from model.checkpoint import Checkpoint, file_digest
 from model.cnn_lstm import Network
 from model.decoder import Decoder, DecoderConfig
 from model.encoder import STAGES, Encoder, Preprocessing, Stride
+from model.files import written_whole
 from model.registry import BackendUnavailable, choose_device
 from model.vocabulary import Vocabulary
 from training.config import Config, Stage
@@ -88,7 +89,8 @@ class Run:
 
     def run(self) -> None:
         with SummaryWriter(str(self.config.output / "tensorboard"), purge_step=0) as writer:
-            for record in self.state["history"]:  # a killed run may have lost some of them
+            self._write_history()  # a killed run may have lost the last epoch here and in TensorBoard
+            for record in self.state["history"]:
                 self._show(record, writer)
             for number, stage in enumerate(self.config.stages):
                 if number >= self.state["stage"]:
@@ -184,6 +186,7 @@ class Run:
         else:
             state["since_best"] += 1
         self._save_state(optimizer)
+        self._write_history()
         self._show(record, writer)
         shown = _shown(record)
         print(
@@ -193,8 +196,11 @@ class Run:
             flush=True,
         )
 
+    def _write_history(self) -> None:
+        with written_whole(self.config.output / "history.json") as file:
+            file.write_text(json.dumps(self.state["history"], indent=1))
+
     def _show(self, record: dict[str, Any], writer: SummaryWriter) -> None:
-        _write(self.config.output / "history.json", json.dumps(self.state["history"], indent=1))
         shown = _shown(record)
         writer.add_scalar(f"train/{shown}", record[shown], record["epoch"])
         writer.add_scalar("train/images_per_second", record["images_per_second"], record["epoch"])
@@ -229,9 +235,8 @@ class Run:
             "best_weights": self.best_weights,
             "optimizer": optimizer.state_dict() if optimizer else None,
         }
-        temporary = self._state_file.with_suffix(".tmp")
-        torch.save(content, temporary)
-        temporary.replace(self._state_file)
+        with written_whole(self._state_file) as file:
+            torch.save(content, file)
 
     @property
     def _state_file(self) -> Path:
@@ -275,12 +280,6 @@ def _shown(record: dict[str, Any]) -> str:
 
 def _copy(network: Network) -> dict[str, torch.Tensor]:
     return {name: tensor.cpu().clone() for name, tensor in network.state_dict().items()}
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(text)
-    temporary.replace(path)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
