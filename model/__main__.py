@@ -63,7 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             continue
         for caption in captions:
             odds = f"  ({caption.mean_probability:.0%} a word)" if len(captions) > 1 else ""
-            print(f"{path}: {caption.text}{odds}", flush=True)
+            doubt = "  (a guess: unlike the photographs that it was trained on)" if caption.low_confidence else ""
+            print(f"{path}: {caption.text}{odds}{doubt}", flush=True)
     return status
 
 

@@ -28,6 +28,7 @@ def describe_answer(
     answer: dict[str, Any] = {
         "caption": captions[0].text,
         "captions": [_describe_caption(caption) for caption in captions],
+        "low_confidence": captions[0].low_confidence,
         "model": describe_model(captioner),
     }
     if include_image:

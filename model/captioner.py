@@ -46,6 +46,9 @@ class DecodingOptions:
         minimum=0,
         maximum=2,
     )
+    no_repeat_ngram_size: int = _option(
+        2, "no run of this many words comes twice in a caption; 0 permits it", minimum=0, maximum=10
+    )
     temperature: float = _option(1.0, "below 1 safer, above 1 more varied (sample)", minimum=0.05, maximum=5)
     top_p: float = _option(
         0.9, "only the likeliest words with this total probability (sample)", minimum=0.01, maximum=1
@@ -126,6 +129,8 @@ class Caption:
     log_probability: float
     """Natural logarithm, over all words and the end of the sentence."""
     words: tuple[Word, ...]
+    low_confidence: bool = False
+    """The photograph is unlike those that the model was trained on: whatever it says of it is a guess."""
 
     @property
     def mean_probability(self) -> float:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from model.decoder import DecoderConfig
 from model.encoder import Preprocessing, Stride
+from model.familiarity import Familiarity
 from model.files import written_whole
 from model.vocabulary import Vocabulary
 
@@ -39,6 +40,8 @@ class Checkpoint:
     """How it came about: configuration, epochs, initial weights, data."""
     scores: dict[str, float] = field(default_factory=dict)
     """On the dev split, by which it was chosen."""
+    familiarity: Familiarity | None = None
+    """What the training photographs look like to the encoder; None where training was broken off."""
 
     def save(self, path: Path) -> None:
         """Half precision weights; the file appears whole or not at all."""
@@ -52,6 +55,7 @@ class Checkpoint:
             "vocabulary_digest": self.vocabulary_digest,
             "training": self.training,
             "scores": self.scores,
+            "familiarity": vars(self.familiarity) if self.familiarity else None,
         }
         with written_whole(path) as file:
             torch.save(content, file)
@@ -82,6 +86,7 @@ class Checkpoint:
                 vocabulary_digest=content["vocabulary_digest"],
                 training=content["training"],
                 scores=content["scores"],
+                familiarity=Familiarity(**content["familiarity"]) if content.get("familiarity") else None,
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise CheckpointMismatch(f"{path} lacks a part of a checkpoint: {error}") from error

@@ -15,6 +15,7 @@ from model.checkpoint import Checkpoint, CheckpointMismatch, file_digest
 from model.decoder import Decoder
 from model.decoding import Hypothesis, Tokens, decode
 from model.encoder import Encoder, Preprocessing
+from model.familiarity import Familiarity
 from model.vocabulary import END, PAD, START, UNKNOWN, Vocabulary, join_words
 
 TOKENS = Tokens(start=START, end=END, forbidden=(PAD, START, UNKNOWN))
@@ -57,8 +58,10 @@ class CnnLstmCaptioner:
         preprocessing: Preprocessing,
         device: torch.device,
         digest: str,
+        familiarity: Familiarity | None = None,
     ) -> None:
         self.network = network.to(device).eval().requires_grad_(False)
+        self.familiarity = familiarity.to(device) if familiarity else None
         self.vocabulary, self.preprocessing, self.device, self.digest = vocabulary, preprocessing, device, digest
 
     @classmethod
@@ -67,7 +70,8 @@ class CnnLstmCaptioner:
         checkpoint, vocabulary = Checkpoint.load(checkpoint_file), Vocabulary.load(vocabulary_file)
         checkpoint.verify(vocabulary)
         network = Network.from_checkpoint(checkpoint)
-        return cls(network, vocabulary, checkpoint.preprocessing, device, file_digest(checkpoint_file))
+        digest = file_digest(checkpoint_file)
+        return cls(network, vocabulary, checkpoint.preprocessing, device, digest, checkpoint.familiarity)
 
     @torch.inference_mode()
     def caption(
@@ -82,17 +86,21 @@ class CnnLstmCaptioner:
         with stopwatch.stage("encoder"):
             pixels = self.preprocessing(images).to(self.device, memory_format=torch.channels_last)
             features = self.network.encoder(pixels)
+            unlike = self.familiarity.is_unlike(features).tolist() if self.familiarity else [False] * len(images)
         with stopwatch.stage("decoder"):
             ranked = self.network.decode(features, options)
-        return [[self._caption(hypothesis, options.attention) for hypothesis in found] for found in ranked]
+        return [
+            [self._caption(hypothesis, options.attention, low_confidence) for hypothesis in found]
+            for found, low_confidence in zip(ranked, unlike, strict=True)
+        ]
 
-    def _caption(self, hypothesis: Hypothesis, with_attention: bool) -> Caption:
+    def _caption(self, hypothesis: Hypothesis, with_attention: bool, low_confidence: bool) -> Caption:
         texts = self.vocabulary.decode(hypothesis.tokens)
         words = tuple(
             Word(text, math.exp(score), _grid(weights) if with_attention else None)
             for text, score, weights in zip(texts, hypothesis.log_probabilities, hypothesis.attention, strict=False)
         )
-        return Caption(join_words(texts), hypothesis.log_probability, words)
+        return Caption(join_words(texts), hypothesis.log_probability, words, low_confidence)
 
 
 def _grid(weights: Tensor) -> tuple[tuple[float, ...], ...]:

@@ -3,8 +3,8 @@
 A step function takes tokens (rows) and a state, and gives log-probabilities (rows, vocabulary), the next state
 and the attention (rows, cells). A state is anything with `select(rows)`, which gives the state of those rows.
 
-Every method keeps four promises: no forbidden token is chosen, no caption is empty, every caption ends, and an
-image's captions do not depend on which other images are in the batch.
+Every method keeps five promises: no forbidden token is chosen, no caption is empty, every caption ends, no n-gram of
+`no_repeat_ngram_size` words comes twice, and an image's captions do not depend on which other images are in the batch.
 """
 
 from __future__ import annotations
@@ -65,24 +65,34 @@ def decode(
     if options.method == "beam":
         return _beam_search(step, state, images, tokens, options, device)
     if options.method == "greedy":
-        return _roll_out(step, state, images, 1, tokens, options.max_words, lambda scores, _: scores.argmax(1), device)
+        return _roll_out(step, state, images, 1, tokens, options, lambda scores, _: scores.argmax(1), device)
     choose = _nucleus(options, _noise(images, options).to(device))
-    found = _roll_out(step, state, images, options.num_captions, tokens, options.max_words, choose, device)
+    found = _roll_out(step, state, images, options.num_captions, tokens, options, choose, device)
     return [sorted(hypotheses, key=lambda hypothesis: -hypothesis.log_probability) for hypotheses in found]
 
 
-def _permitted(log_probabilities: Tensor, position: int, tokens: Tokens, max_words: int) -> Tensor:
-    """Log-probabilities over what may stand at `position`: no forbidden token, no end at once, only the end at last."""
+def _permitted(log_probabilities: Tensor, paths: Tensor, tokens: Tokens, options: DecodingOptions) -> Tensor:
+    """Log-probabilities over what may follow `paths` (rows, words so far): no forbidden token, no end at once, only
+    the end at last, no n-gram a second time.
+    """
+    position = paths.shape[1]
     scores = log_probabilities.float().clone()
     scores[:, list(tokens.forbidden)] = -torch.inf
     scores = scores.log_softmax(dim=1)
     if position == 0:
         scores[:, tokens.end] = -torch.inf
-    if position == max_words:
-        # Not scaled up: a caption that is cut short keeps the low probability of ending there.
+    # What is ruled out from here on is not scaled up: a caption that is cut short keeps the low probability of
+    # ending there.
+    if position == options.max_words:
         end = scores[:, tokens.end].clone()
         scores.fill_(-torch.inf)
         scores[:, tokens.end] = end
+    size = options.no_repeat_ngram_size
+    if 0 < size <= position:
+        ngrams = paths.unfold(1, size, 1)  # (rows, n-grams, size)
+        begun = (ngrams[:, :, :-1] == paths[:, None, position - size + 1 :]).all(dim=2)
+        rows, places = begun.nonzero(as_tuple=True)
+        scores[rows, ngrams[rows, places, -1]] = -torch.inf
     return scores
 
 
@@ -92,7 +102,7 @@ def _roll_out(
     images: int,
     each: int,
     tokens: Tokens,
-    max_words: int,
+    options: DecodingOptions,
     choose: Callable[[Tensor, int], Tensor],
     device: torch.device | str,
 ) -> list[list[Hypothesis]]:
@@ -101,18 +111,20 @@ def _roll_out(
     state = state.select(torch.arange(images, device=device).repeat_interleave(each))
     last = torch.full((rows,), tokens.start, device=device)
     ended = torch.zeros(rows, dtype=torch.bool, device=device)
-    chosen, log_probabilities, attention = [], [], []
-    for position in range(max_words + 1):
+    paths = torch.empty((rows, 0), dtype=torch.long, device=device)
+    log_probabilities, attention = [], []
+    for position in range(options.max_words + 1):
         scores, state, weights = step(last, state)
-        scores = _permitted(scores, position, tokens, max_words)
+        # A row that has ended only goes on until the others have: it may say what it likes.
+        scores = torch.where(ended[:, None], scores, _permitted(scores, paths, tokens, options))
         last = choose(scores, position)
-        chosen.append(last)
+        paths = torch.cat([paths, last.unsqueeze(1)], dim=1)
         log_probabilities.append(scores.gather(1, last.unsqueeze(1)).squeeze(1))
         attention.append(weights)
         ended |= last == tokens.end
         if ended.all():
             break
-    paths, scores, maps = (torch.stack(part, dim=1).cpu() for part in (chosen, log_probabilities, attention))
+    paths, scores, maps = paths.cpu(), torch.stack(log_probabilities, dim=1).cpu(), torch.stack(attention, dim=1).cpu()
     lengths = (paths == tokens.end).int().argmax(dim=1) + 1
     hypotheses = [
         Hypothesis(tuple(path[:length].tolist()), tuple(score[:length].tolist()), weights[:length])
@@ -132,6 +144,13 @@ def _noise(images: int, options: DecodingOptions) -> Tensor:
 def _nucleus(options: DecodingOptions, noise: Tensor) -> Callable[[Tensor, int], Tensor]:
     """Top-p sampling (Holtzman et al. 2020, arXiv 1904.09751) by inverting the cumulative distribution at `noise`."""
 
+    def choose_among_all(scores: Tensor, position: int) -> Tensor:
+        """The same without the sort, which takes longer than the step itself: self-critical training samples so."""
+        total = (scores / options.temperature).softmax(dim=1).cumsum(dim=1)
+        mass = total[:, -1:].contiguous()
+        place = torch.searchsorted(total, noise[:, position : position + 1] * mass, right=True)
+        return torch.minimum(place, torch.searchsorted(total, mass)).squeeze(1)  # the last that has a probability
+
     def choose(scores: Tensor, position: int) -> Tensor:
         likely, order = (scores / options.temperature).softmax(dim=1).sort(dim=1, descending=True)
         total = likely.cumsum(dim=1)
@@ -141,7 +160,7 @@ def _nucleus(options: DecodingOptions, noise: Tensor) -> Callable[[Tensor, int],
         place = torch.minimum(place, inside.sum(dim=1, keepdim=True) - 1)  # rounding must not leave the nucleus
         return order.gather(1, place).squeeze(1)
 
-    return choose
+    return choose_among_all if options.top_p == 1 else choose
 
 
 def _beam_search(
@@ -158,11 +177,12 @@ def _beam_search(
     last = torch.full((images * size,), tokens.start, device=device)
     running = torch.full((images, size), -torch.inf, device=device)
     running[:, 0] = 0.0  # all beams start alike: only one of them counts
+    paths = torch.empty((images * size, 0), dtype=torch.long, device=device)
     pool = _Pool(images, size, device)
     history = []
     for position in range(options.max_words + 1):
         scores, state, attention = step(last, state)
-        scores = _permitted(scores, position, tokens, options.max_words).view(images, size, -1)
+        scores = _permitted(scores, paths, tokens, options).view(images, size, -1)
         total, index = (running.unsqueeze(2) + scores).flatten(1).topk(2 * size, dim=1)
         parent, token = index // scores.shape[2], index % scores.shape[2]
         last_score = scores.flatten(1).gather(1, index)
@@ -177,8 +197,9 @@ def _beam_search(
         reachable = running[:, 0] / (options.max_words + 1) ** penalty
         if (pool.score[:, options.num_captions - 1] >= reachable).all():
             break
-        state = state.select((first_row + parent).flatten())
-        last = token.flatten()
+        rows, last = (first_row + parent).flatten(), token.flatten()
+        state = state.select(rows)
+        paths = torch.cat([paths[rows], last.unsqueeze(1)], dim=1)
     steps = [tuple(part.cpu() for part in parts) for parts in history]
     return [pool.best(image, options.num_captions, steps, tokens.end) for image in range(images)]
 

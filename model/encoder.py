@@ -6,16 +6,18 @@ compute the frozen stages once and run only the ones that it fine-tunes.
 
 from __future__ import annotations
 
+import copy
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import ResNet50_Weights, resnet50
 
 Stride = Literal["3x3", "1x1"]
@@ -99,6 +101,21 @@ class Encoder(nn.Module):
         for stage in list(self.stages)[first:last]:
             inputs = stage(inputs)
         return inputs
+
+    def folded(self) -> Encoder:
+        """A copy for inference with each batch norm folded into its convolution: the same function, up to rounding,
+        with one pass less over the memory for every convolution. It has no batch norm and cannot be trained or saved.
+        """
+        folded = copy.deepcopy(self).eval().requires_grad_(False)
+        for module in list(folded.modules()):
+            for name, convolution in list(module.named_children()):
+                norm = {"0": "1"}.get(name, name.replace("conv", "bn"))
+                if isinstance(convolution, nn.Conv2d):
+                    setattr(
+                        module, name, fuse_conv_bn_eval(convolution, cast(nn.BatchNorm2d, module.get_submodule(norm)))
+                    )
+                    setattr(module, norm, nn.Identity())
+        return folded
 
     def train(self, mode: bool = True) -> Encoder:
         """Batch norm stays in evaluation mode: batches of captions are too small for statistics of their own."""

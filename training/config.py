@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+
+import yaml
 
 from model.encoder import Stride
 from training.features import View
@@ -37,6 +41,8 @@ class Config:
     """Where results go. If it holds an unfinished run with the same settings, that run goes on."""
     cache: Path = Path("runs/features")
     """Where features of the frozen stages are kept: up to 0.8 MB for each photograph and view."""
+    init: Path | None = None
+    """A checkpoint of this vocabulary to begin with: its sizes and weights, encoder included."""
     encoder_weights: str = "imagenet"
     """"imagenet" (torchvision's IMAGENET1K_V2, downloaded once) or a file: a state dict of torchvision's resnet50."""
     encoder_stride: Stride | None = None
@@ -49,6 +55,19 @@ class Config:
     """Decoder and encoder, from the best epoch of the stage before."""
     self_critical: Stage = field(default_factory=lambda: Stage(epochs=7, learning_rate=3e-4, objective="self-critical"))
     """The decoder again, for captions that are rewarded, with the encoder as it was fine-tuned."""
+    joint: Stage = field(
+        default_factory=lambda: Stage(
+            epochs=0, learning_rate=3e-4, encoder_stages=1, encoder_learning_rate=3e-5, objective="self-critical"
+        )
+    )
+    """Decoder and encoder, for captions that are rewarded."""
+    bleu_weight: float = 0.0
+    """Of BLEU-4 (0 to 1) beside CIDEr-D (0 to 10, about 1) in the reward of self-critical training."""
+    reward_processes: int = 2
+    """Among which computing the reward is shared; the result does not depend on it."""
+    ema_decay: float = 0.0
+    """What is tested and kept is an exponential moving average of the weights: of the old average this share stays at
+    every step (0.998, say); 0 keeps the weights themselves."""
     views: tuple[View, ...] = ("plain", "flip")
     """The forms in which a training photograph is shown, one drawn at random each time."""
     architecture: Literal["top-down", "stacked"] = "top-down"
@@ -72,20 +91,53 @@ class Config:
     """bfloat16 where it is safe: about twice as fast on a GPU and on CPUs with AVX-512 BF16 or AMX."""
 
     def __post_init__(self) -> None:
+        if self.init and (self.encoder_stride or self.encoder_weights != "imagenet"):
+            raise ValueError("--init brings its own encoder: leave out --encoder-weights and --encoder-stride")
         if (self.encoder_stride is None) != (self.encoder_weights == "imagenet"):
             raise ValueError(
                 "--encoder-stride (3x3 or 1x1) must be given with a file of --encoder-weights, and only then"
             )
 
     @property
-    def stages(self) -> tuple[Stage, ...]:
-        """In the order in which they are trained."""
-        return tuple(stage for stage in (self.frozen, self.fine_tune, self.self_critical) if stage.epochs)
+    def stages(self) -> dict[str, Stage]:
+        """By name, in the order in which they are trained."""
+        names = ("frozen", "fine_tune", "self_critical", "joint")
+        return {name: getattr(self, name) for name in names if getattr(self, name).epochs}
 
     def settings(self) -> dict[str, Any]:
         """What decides the result, in strings, numbers, lists and dictionaries, but for data and initial weights,
         which are told by their content: where things are does not matter.
         """
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self), default=str))
-        left_out = ("data", "output", "cache", "encoder_weights", "device")
+        left_out = ("data", "output", "cache", "init", "encoder_weights", "device", "reward_processes")
         return {key: value for key, value in plain.items() if key not in left_out}
+
+
+def with_file(arguments: Sequence[str]) -> list[str]:
+    """A command line in which `--config FILE` is replaced by the settings in that YAML file, put before all others so
+    that those go before it: `frozen: {epochs: 10}` is --frozen.epochs 10. Raises ValueError, OSError.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--config", type=Path)
+    known, rest = parser.parse_known_args(arguments)
+    if not known.config:
+        return rest
+    try:
+        content = yaml.safe_load(known.config.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{known.config} is not YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{known.config} holds no settings by name")
+    return [*_as_arguments(content), *rest]
+
+
+def _as_arguments(content: Mapping[str, Any], prefix: str = "--") -> Iterator[str]:
+    for key, value in content.items():
+        name = prefix + str(key).replace("_", "-")
+        if isinstance(value, dict):
+            yield from _as_arguments(value, f"{name}.")
+        elif isinstance(value, bool):
+            yield name if value else f"{prefix}no-{name.removeprefix(prefix)}"
+        else:
+            yield name
+            yield from map(str, value) if isinstance(value, list) else [str(value)]

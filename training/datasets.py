@@ -94,7 +94,9 @@ def _read_release(token_file: Path, root: Path) -> Iterable[Record]:
         names = token_file.parent / f"Flickr_8k.{split}Images.txt"
         if not names.is_file():
             raise DatasetRefused(f"{names} is missing: the release's split is part of it")
-        splits.update(dict.fromkeys(names.read_text(encoding="utf-8").split(), split))
+        for name in names.read_text(encoding="utf-8").split():
+            if splits.setdefault(name, split) != split:
+                raise DatasetRefused(f"{name} is in the {splits[name]} split and in the {split} split")
     folder = _image_folder(token_file, root, captions)
     return [
         Record(name, folder / name, split, tuple(captions[name])) for name, split in splits.items() if name in captions

@@ -17,8 +17,9 @@ from model.encoder import STAGES
 from model.vocabulary import PAD, START, Vocabulary, tokenise
 from training.datasets import Record
 from training.features import Features
-from training.losses import CiderReward, advantages, cross_entropy, self_critical
+from training.losses import advantages, cross_entropy, self_critical
 from training.metrics import Scores, score
+from training.rewards import ParallelReward, Texts
 
 _DECODED_AT_ONCE = 100
 
@@ -35,10 +36,6 @@ class Batch:
     """Where the photographs stand in the training data."""
     inputs: Tensor  # (images, C, H, W): what the frozen stages gave
     captions: Tensor  # (images, captions, length), from START to END, filled up with PAD
-
-
-Texts = Sequence[Sequence[Sequence[int]]]
-"""Captions as tokens, by image."""
 
 
 def _longest_first(texts: Texts) -> list[int]:
@@ -102,6 +99,8 @@ class Objective(Protocol):
 
     def __call__(self, network: Network, features: Tensor, batch: Batch) -> tuple[Tensor, float]: ...
 
+    def close(self) -> None: ...
+
 
 class CrossEntropy:
     """The references' words under teacher forcing."""
@@ -117,22 +116,27 @@ class CrossEntropy:
         loss = cross_entropy(logits, captions[:, :, 1:].flatten()[places], self.label_smoothing)
         return loss, loss.item()
 
+    def close(self) -> None:
+        pass
+
 
 class SelfCritical:
     """The reward of captions that the network samples itself. Dropout is off: what is sampled is what is learnt."""
 
     shown, dropout = "reward", False
 
-    def __init__(self, references: Texts, samples: int = 5, max_words: int = 20) -> None:
-        self.reward = CiderReward([[text[1:] for text in texts] for texts in references])
-        self.options = DecodingOptions(method="sample", num_captions=samples, max_words=max_words, top_p=1.0)
+    def __init__(self, reward: ParallelReward, samples: int = 5, max_words: int = 16) -> None:
+        self.reward = reward
+        self.options = DecodingOptions(
+            method="sample", num_captions=samples, max_words=max_words, top_p=1.0, no_repeat_ngram_size=0
+        )
 
     def __call__(self, network: Network, features: Tensor, batch: Batch) -> tuple[Tensor, float]:
         # Not under autocast: its cache would keep the weights as they are cast here, without a gradient.
         with torch.autocast(features.device.type, enabled=False):
             sampled = network.decode(features.detach().float(), self.options)
         texts = [[(START, *hypothesis.tokens) for hypothesis in found] for found in sampled]
-        rewards = torch.tensor([[self.reward(r, t[1:]) for t in own] for r, own in zip(batch.rows, texts, strict=True)])
+        rewards = torch.tensor(self.reward(batch.rows, [[text[1:] for text in own] for own in texts]))
         order = _longest_first(texts)
         captions = _padded([texts[image] for image in order]).to(features.device)
         logits, places = network.decoder(features[order], captions)
@@ -140,6 +144,9 @@ class SelfCritical:
         by_word = advantage.unsqueeze(2).expand(-1, -1, captions.shape[2] - 1).flatten()[places]
         loss = self_critical(logits, captions[:, :, 1:].flatten()[places], by_word)
         return loss, rewards.mean().item()
+
+    def close(self) -> None:
+        self.reward.close()
 
 
 def train_one_epoch(
@@ -154,6 +161,7 @@ def train_one_epoch(
     seed: int,
     learning_rate_at: Callable[[float], float],
     mixed_precision: bool,
+    after_step: Callable[[], None] | None = None,
     description: str = "training",
 ) -> float:
     """All photographs once; gives the mean over them of the number that the objective shows.
@@ -181,10 +189,36 @@ def train_one_epoch(
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), gradient_norm)
             optimizer.step()
+            if after_step:
+                after_step()
             total, seen = total + shown * len(inputs), seen + len(inputs)
             bar.update(len(inputs))
             bar.set_postfix({objective.shown: f"{total / seen:.3f}"}, refresh=False)
     return total / seen
+
+
+def hypotheses(
+    network: Network,
+    features: Features,
+    vocabulary: Vocabulary,
+    options: DecodingOptions,
+    *,
+    encoder_stages: int = 0,
+    mixed_precision: bool = False,
+) -> list[list[str]]:
+    """The best caption, as words, of every photograph that could be read. `features` are what the encoder's stages
+    before its last `encoder_stages` gave.
+    """
+    device = next(network.parameters()).device
+    network.eval()
+    usable = [row for row, name in enumerate(features.names) if name not in features.refused]
+    found: list[list[str]] = []
+    for start in range(0, len(usable), _DECODED_AT_ONCE):
+        inputs = features.rows(usable[start : start + _DECODED_AT_ONCE]).to(device)
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, mixed_precision):
+            grid = network.encoder(inputs, first_stage=len(STAGES) - encoder_stages)
+        found += [vocabulary.decode(ranked[0].tokens) for ranked in network.decode(grid.float(), options)]
+    return found
 
 
 def evaluate(
@@ -198,14 +232,8 @@ def evaluate(
     mixed_precision: bool,
 ) -> Scores:
     """Captions of every photograph that could be read, scored against its references."""
-    device = next(network.parameters()).device
-    network.eval()
-    usable = [row for row, name in enumerate(features.names) if name not in features.refused]
-    hypotheses: list[list[str]] = []
-    for start in range(0, len(usable), _DECODED_AT_ONCE):
-        inputs = features.rows(usable[start : start + _DECODED_AT_ONCE]).to(device)
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, mixed_precision):
-            grid = network.encoder(inputs, first_stage=len(STAGES) - encoder_stages)
-        hypotheses += [vocabulary.decode(found[0].tokens) for found in network.decode(grid.float(), options)]
-    references = [[tokenise(text) for text in records[row].captions] for row in usable]
-    return score(hypotheses, references, rouge=False)
+    captions = hypotheses(
+        network, features, vocabulary, options, encoder_stages=encoder_stages, mixed_precision=mixed_precision
+    )
+    usable = [record for record in records if record.name not in features.refused]
+    return score(captions, [[tokenise(text) for text in record.captions] for record in usable], rouge=False)

@@ -1,7 +1,7 @@
 """Scores a captioner on a split: python -m training.evaluate --data DIR --split test
 
-Writes to --output: scores.json (all figures, every caption with its references and score) and report.md
-(the table beside published results, and a gallery).
+Writes to --output: scores.json (all figures), captions.json (every caption with its references and score),
+report.md (the table beside published results, and the best, middle and worst captions) and reliability.png.
 """
 
 from __future__ import annotations
@@ -19,14 +19,17 @@ from PIL import Image
 from tqdm import tqdm
 
 from model.answer import describe_model
-from model.captioner import Captioner, DecodingOptions, OptionRefused
+from model.captioner import Caption, Captioner, DecodingOptions, OptionRefused
 from model.checkpoint import CheckpointMismatch
 from model.images import ImageRefused, decode_image
 from model.registry import BackendUnavailable, ModelSettings, load_captioner
 from model.vocabulary import Vocabulary, VocabularyRefused, tokenise
 from training.datasets import DatasetRefused, Record, Split, in_split, is_flickr8k_test, read_dataset
 from training.features import TooManyRefused, check_refused
+from training.intervals import bootstrap_intervals
 from training.metrics import Scores, java_found, ptb_tokenise, score
+from training.pictures import draw_reliability
+from training.quality import calibration, caption_quality
 from training.report import evaluation_report
 
 
@@ -43,9 +46,9 @@ class Config:
 
 def caption_records(
     captioner: Captioner, records: Sequence[Record], options: DecodingOptions, batch_size: int
-) -> tuple[dict[str, str], dict[str, str]]:
+) -> tuple[dict[str, Caption], dict[str, str]]:
     """Captions by photograph's name, and reasons by the name of those that could not be read."""
-    captions: dict[str, str] = {}
+    captions: dict[str, Caption] = {}
     refused: dict[str, str] = {}
     with tqdm(total=len(records), unit="image", desc="captioning") as bar:
         for start in range(0, len(records), batch_size):
@@ -57,7 +60,7 @@ def caption_records(
                     refused[record.name] = str(error)
                     tqdm.write(f"skipped {record.path}: {error}")
             found = captioner.caption(list(images.values()), options)
-            captions |= {name: ranked[0].text for name, ranked in zip(images, found, strict=True)}
+            captions |= {name: ranked[0] for name, ranked in zip(images, found, strict=True)}
             bar.update(len(records[start : start + batch_size]))
     return captions, refused
 
@@ -72,8 +75,8 @@ def inexpressible(references: Sequence[Sequence[Sequence[str]]], vocabulary: Voc
     }
 
 
-def evaluate(config: Config) -> dict[str, Any]:
-    """All that is known of the captioner on the split, as plain data."""
+def evaluate(config: Config) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """All that is known of the captioner on the split, as plain data: the figures, and the captions one by one."""
     dataset = read_dataset(config.data)
     records = in_split(dataset, config.split)
     if not records:
@@ -85,15 +88,16 @@ def evaluate(config: Config) -> dict[str, Any]:
     check_refused(refused, len(dataset))
     published = is_flickr8k_test(records)
     records = [record for record in records if record.name in captions]
-    hypotheses = [tokenise(captions[record.name]) for record in records]
+    hypotheses = [tokenise(captions[record.name].text) for record in records]
     references = [[tokenise(text) for text in record.captions] for record in records]
     java = java_found()
     if not java:
         print("Java is not found: no METEOR and no PTB tokenisation", file=sys.stderr)
     ours = score(hypotheses, references, meteor=java)
-    ptb = _ptb_scores(captions, records) if java else None
+    ptb = _ptb_scores([captions[record.name].text for record in records], records) if java else None
     vocabulary = getattr(captioner, "vocabulary", None)  # only a captioner over words has one
-    return {
+    cider = ours.by_image["CIDEr"]
+    figures = {
         "dataset": config.data.resolve().name,
         "split": config.split,
         "flickr8k_test": published,
@@ -103,26 +107,31 @@ def evaluate(config: Config) -> dict[str, Any]:
         "decoding": _describe(config.decoding),
         "images_per_second": len(records) / seconds,
         "scores": ours.corpus,
+        "intervals": bootstrap_intervals(hypotheses, references, ours.by_image),
         "scores_ptb": ptb.corpus if ptb else {},
         "inexpressible": inexpressible(references, vocabulary) if vocabulary else {},
-        "different_captions": len(set(captions.values())),
-        "mean_words": _mean_length(hypotheses),
-        "mean_reference_words": _mean_length([text for group in references for text in group]),
+        "quality": caption_quality(hypotheses, references)
+        | ({"vocabulary": len(vocabulary)} if vocabulary else {})
+        | {"low_confidence": sum(captions[record.name].low_confidence for record in records)},
+        "calibration": calibration([captions[record.name] for record in records], cider, references),
         "refused": refused,
-        "captions": [
-            {"name": r.name, "caption": captions[r.name], "references": list(r.captions), "cider": cider}
-            for r, cider in zip(records, ours.cider, strict=True)
-        ],
     }
+    one_by_one = [
+        {
+            "name": record.name,
+            "caption": captions[record.name].text,
+            "mean_probability": captions[record.name].mean_probability,
+            "cider": own,
+            "references": list(record.captions),
+        }
+        for record, own in zip(records, cider, strict=True)
+    ]
+    return figures, one_by_one
 
 
-def _ptb_scores(captions: dict[str, str], records: Sequence[Record]) -> Scores:
-    hypotheses = [texts[0] for texts in ptb_tokenise([[captions[record.name]] for record in records])]
+def _ptb_scores(captions: Sequence[str], records: Sequence[Record]) -> Scores:
+    hypotheses = [texts[0] for texts in ptb_tokenise([[caption] for caption in captions])]
     return score(hypotheses, ptb_tokenise([record.captions for record in records]), meteor=True)
-
-
-def _mean_length(texts: Sequence[Sequence[str]]) -> float:
-    return sum(map(len, texts)) / len(texts)
 
 
 def _describe(options: DecodingOptions) -> str:
@@ -136,7 +145,7 @@ def _describe(options: DecodingOptions) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     try:
         config = tyro.cli(Config, args=arguments, description=__doc__)
-        result = evaluate(config)
+        figures, captions = evaluate(config)
     except (
         DatasetRefused,
         TooManyRefused,
@@ -148,12 +157,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    report = evaluation_report(result)
+    report = evaluation_report(figures, captions)
     config.output.mkdir(parents=True, exist_ok=True)
-    (config.output / "scores.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    for name, content in (("scores.json", figures), ("captions.json", captions)):
+        (config.output / name).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     (config.output / "report.md").write_text(report)
+    draw_reliability(figures["calibration"], config.output / "reliability.png")
     print(report.partition("\n## Captions")[0])
-    print(f"written: {config.output / 'scores.json'}, {config.output / 'report.md'}")
+    print(f"written to {config.output}: scores.json, captions.json, report.md, reliability.png")
     return 0
 
 

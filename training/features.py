@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import random
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -26,9 +27,9 @@ from model.files import written_whole
 from model.images import ImageRefused, decode_image
 from training.datasets import Record
 
-View = Literal["plain", "flip"]
+View = Literal["plain", "flip", "crop"]
 _MAX_REFUSED_SHARE = 0.01
-_BATCH = 32
+_BATCH = 16  # small enough for the caches
 _SAVED_EVERY = 512  # photographs: what a kill can cost
 
 
@@ -80,7 +81,7 @@ def compute_features(
     progress = _Progress.load(progress_file) if array_file.is_file() else _Progress()
     for name, reason in progress.refused.items():
         tqdm.write(f"skipped {name}: {reason}")
-    encoder = encoder.to(device).eval()
+    encoder = encoder.folded().to(device)
     array = _open_array(array_file, len(records), encoder, preprocessing, last, device)
 
     bar = tqdm(total=len(records), initial=progress.done, unit="image", desc=f"features of {STAGES[last - 1]}, {view}")
@@ -93,7 +94,7 @@ def compute_features(
                     progress.refused[records[row].name] = image
                     tqdm.write(f"skipped {records[row].name}: {image}")
                 else:
-                    images[row] = ImageOps.mirror(image) if view == "flip" else image
+                    images[row] = _seen(image, view, records[row].name)
             check_refused(progress.refused, dataset_size or len(records))
             if images:
                 pixels = preprocessing(list(images.values())).to(device, memory_format=torch.channels_last)
@@ -106,6 +107,20 @@ def compute_features(
                 array.flush()
                 progress.save(progress_file)
     return Features(array, tuple(record.name for record in records), progress.refused)
+
+
+@torch.inference_mode()
+def mean_features(encoder: Encoder, features: Features, first_stage: int, device: torch.device | str) -> Tensor:
+    """(photographs that could be read, channels): the mean over the encoder's grid, from what its stages before
+    `first_stage` gave.
+    """
+    encoder.eval()
+    usable = [row for row, name in enumerate(features.names) if name not in features.refused]
+    parts = []
+    for start in tqdm(range(0, len(usable), _BATCH), unit="batch", desc="what photographs look like"):
+        inputs = features.rows(usable[start : start + _BATCH]).to(device)
+        parts.append(encoder(inputs, first_stage).mean(dim=1).cpu())
+    return torch.cat(parts)
 
 
 @dataclass
@@ -132,6 +147,22 @@ def _read(record: Record) -> Image.Image | str:
         return "there is no such file"
     except (OSError, ImageRefused) as error:
         return str(error)
+
+
+def _seen(image: Image.Image, view: View, name: str) -> Image.Image:
+    """The photograph in a view. "crop" is a window of 80 to 100 % of each side, mirrored or not, that only depends on
+    the photograph's name.
+    """
+    if view == "flip":
+        return ImageOps.mirror(image)
+    if view == "crop":
+        draw = random.Random(name)
+        width, height = (draw.uniform(0.8, 1) * side for side in image.size)
+        left, top = draw.uniform(0, image.width - width), draw.uniform(0, image.height - height)
+        size, window = image.size, (left, top, left + width, top + height)
+        image = image.resize(size, Image.Resampling.BICUBIC, box=window)
+        return ImageOps.mirror(image) if draw.random() < 0.5 else image
+    return image
 
 
 def _open_array(

@@ -25,8 +25,8 @@ Tokens = Sequence[str]
 class Scores:
     corpus: dict[str, float]
     """By the metric's name: B-1 … B-4, R-1, R-2, R-L, CIDEr and, where Java is found, METEOR."""
-    cider: tuple[float, ...]
-    """CIDEr of each photograph: the corpus figure is their mean."""
+    by_image: dict[str, tuple[float, ...]]
+    """Of each photograph, for the metrics whose corpus figure is the mean over photographs."""
 
 
 def score(
@@ -45,14 +45,13 @@ def score(
     corpus = {f"B-{n}": float(value) for n, value in enumerate(bleu, start=1)}
     truth = {i: [" ".join(reference) for reference in texts] for i, texts in enumerate(references)}
     given = {i: [" ".join(hypothesis)] for i, hypothesis in enumerate(hypotheses)}
-    cider_mean, cider = Cider().compute_score(truth, given)
-    if rouge:
-        corpus |= _rouge_n(given, truth)
-        corpus["R-L"] = float(Rouge().compute_score(truth, given)[0])
-    corpus["CIDEr"] = float(cider_mean)
+    _, cider = Cider().compute_score(truth, given)
+    by_image = _rouge(given, truth) if rouge else {}
+    by_image["CIDEr"] = tuple(map(float, cider))
+    corpus |= {name: sum(values) / len(values) for name, values in by_image.items()}
     if meteor:
         corpus["METEOR"] = float(Meteor().compute_score(truth, given)[0])
-    return Scores(corpus, tuple(map(float, cider)))
+    return Scores(corpus, by_image)
 
 
 class _Spaces:
@@ -62,11 +61,14 @@ class _Spaces:
         return text.split()
 
 
-def _rouge_n(given: dict[int, list[str]], truth: dict[int, list[str]]) -> dict[str, float]:
+def _rouge(given: dict[int, list[str]], truth: dict[int, list[str]]) -> dict[str, tuple[float, ...]]:
     scorer = RougeScorer(["rouge1", "rouge2"], tokenizer=_Spaces())
     found = [scorer.score_multi(truth[i], text[0]) for i, text in given.items()]
+    _, longest = Rouge().compute_score(truth, given)
     return {
-        name: sum(f[key].fmeasure for f in found) / len(found) for name, key in (("R-1", "rouge1"), ("R-2", "rouge2"))
+        "R-1": tuple(scores["rouge1"].fmeasure for scores in found),
+        "R-2": tuple(scores["rouge2"].fmeasure for scores in found),
+        "R-L": tuple(map(float, longest)),
     }
 
 

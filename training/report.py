@@ -1,9 +1,20 @@
-"""Tables and galleries in Markdown from the scores that training.evaluate measured."""
+"""Tables and galleries in Markdown from the scores that training.evaluate measured.
+
+`python -m training.report SCORES.json DOCUMENT.md …` puts the figures into documents, between the comments
+`<!-- scores -->` and `<!-- /scores -->`, so that no figure in them is typed by hand.
+"""
 
 from __future__ import annotations
 
+import json
+import re
+import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+import tyro
 
 METRICS = ("B-1", "B-2", "B-3", "B-4", "R-1", "R-2", "R-L", "CIDEr", "METEOR")
 
@@ -11,8 +22,22 @@ REFERENCE_RESULTS: dict[str, dict[str, float]] = {
     "ResNet-50, 2-layer LSTM, where this project started": {
         "B-1": 0.523, "B-2": 0.316, "B-3": 0.209, "B-4": 0.142, "R-1": 0.487, "R-2": 0.235, "R-L": 0.452,
     },
+    "NIC, ensemble, beam 20 (arXiv 1411.4555)": {"B-1": 0.63, "B-2": 0.41, "B-3": 0.27},
     "Show, Attend and Tell, hard attention (arXiv 1502.03044)": {
         "B-1": 0.67, "B-2": 0.457, "B-3": 0.314, "B-4": 0.213,
+    },
+    "ResNet-50 fine-tuned, LSTM (aravindvarier)": {
+        "B-1": 0.627, "B-2": 0.451, "B-3": 0.319, "B-4": 0.221, "R-L": 0.478, "CIDEr": 0.551,
+    },
+    "adaptive attention, ResNet-152 fine-tuned, beam 5": {
+        "B-1": 0.659, "B-2": 0.480, "B-3": 0.339, "B-4": 0.235, "R-L": 0.476, "CIDEr": 0.589,
+    },
+    "frozen ResNet-50, attention LSTM, beam 5 (capit)": {
+        "B-1": 0.655, "B-2": 0.478, "B-3": 0.341, "B-4": 0.236, "CIDEr": 0.628,
+    },
+    "SCA-CNN, ResNet-152 (secondary source)": {"B-1": 0.682, "B-2": 0.496, "B-3": 0.359, "B-4": 0.258},
+    "for scale: BLIP-base fine-tuned, 129 M pairs before": {
+        "B-1": 0.745, "B-2": 0.590, "B-3": 0.453, "B-4": 0.339, "CIDEr": 1.006,
     },
     "one person against the other four": {
         "B-1": 0.637, "B-2": 0.447, "B-3": 0.306, "B-4": 0.210, "R-L": 0.488, "CIDEr": 0.793,
@@ -31,13 +56,17 @@ def score_table(rows: Mapping[str, Mapping[str, float]]) -> str:
     return "\n".join(lines)
 
 
-def gallery(captions: Sequence[Mapping[str, Any]], each: int = 5) -> str:
+def best_middle_worst(captions: Sequence[Mapping[str, Any]], each: int) -> dict[str, list[Mapping[str, Any]]]:
     """The `each` best, middle and worst captions by CIDEr, ties by name: chosen by score, not by hand."""
     ranked = sorted(captions, key=lambda entry: (-entry["cider"], entry["name"]))
     middle = (len(ranked) - each) // 2
-    parts = {"Best": ranked[:each], "Middle": ranked[middle : middle + each], "Worst": ranked[-each:]}
+    return {"Best": ranked[:each], "Middle": ranked[middle : middle + each], "Worst": ranked[-each:]}
+
+
+def gallery(captions: Sequence[Mapping[str, Any]], each: int = 5) -> str:
+    """Captions beside their references."""
     lines: list[str] = []
-    for title, entries in parts.items():
+    for title, entries in best_middle_worst(captions, each).items():
         lines += ["", f"### {title}", ""]
         for entry in entries:
             lines.append(f"- `{entry['name']}`: **{entry['caption']}** (CIDEr {entry['cider']:.2f})")
@@ -45,14 +74,30 @@ def gallery(captions: Sequence[Mapping[str, Any]], each: int = 5) -> str:
     return "\n".join(lines)
 
 
-def evaluation_report(result: Mapping[str, Any]) -> str:
+def evaluation_report(figures: Mapping[str, Any], captions: Sequence[Mapping[str, Any]]) -> str:
     """The whole report of one evaluation, from what training.evaluate writes as JSON."""
-    model, inexpressible = result["model"], result["inexpressible"]
-    name = f"{model['name']} {model['digest'][7:15]}, {result['decoding']}"
-    rows = {f"**{name}**": result["scores"]}
-    if result["scores_ptb"]:
-        rows[f"{name}, PTB tokenisation"] = result["scores_ptb"]
-    if result["flickr8k_test"]:
+    lines = [
+        f"# {figures['dataset']}, {figures['split']} split",
+        "",
+        f"{figures['photographs']} photographs, {figures['references']} references, {figures['model']['device']}, "
+        f"{figures['images_per_second']:.1f} images/s.",
+        "",
+        summary(figures),
+        "",
+        "## Captions",
+        gallery(captions),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def summary(figures: Mapping[str, Any]) -> str:
+    """The scores beside published ones, their intervals, and what the metrics miss."""
+    model = figures["model"]
+    name = f"{model['name']} {model['digest'][7:15]}, {figures['decoding']}"
+    rows = {f"**{name}**": figures["scores"]}
+    if figures["scores_ptb"]:
+        rows[f"{name}, PTB tokenisation"] = figures["scores_ptb"]
+    if figures["flickr8k_test"]:
         rows |= REFERENCE_RESULTS
         note = "The rows below ours are published figures, or measured, on the same split."
     else:
@@ -60,24 +105,71 @@ def evaluation_report(result: Mapping[str, Any]) -> str:
             "These are not the photographs of Flickr8k's official test split: published figures do not compare, and "
             "the checkpoint may have been trained on some of them."
         )
+    intervals = (f"{metric} {low:.3f}–{high:.3f}" for metric, (low, high) in figures["intervals"].items())
     lines = [
-        f"# {result['dataset']}, {result['split']} split",
-        "",
-        f"{result['photographs']} photographs, {result['references']} references, {model['device']}, "
-        f"{result['images_per_second']:.1f} images/s.",
-        "",
         score_table(rows),
         "",
         f"Corpus level, clipped counts, closest reference length, no smoothing. {note}",
         "",
-        f"- different captions: {result['different_captions']}",
-        f"- mean length: {result['mean_words']:.1f} words, references {result['mean_reference_words']:.1f}",
+        f"95 % intervals (bootstrap over photographs): {', '.join(intervals)}.",
+        "",
+        *_quality_lines(figures),
     ]
-    if inexpressible:
+    return "\n".join(lines)
+
+
+def _quality_lines(figures: Mapping[str, Any]) -> list[str]:
+    quality, shown = figures["quality"], figures["calibration"]
+    photographs = figures["photographs"]
+    lines = [
+        f"- different captions: {quality['different_captions']} of {photographs}",
+        f"- words used: {quality['different_words']}"
+        + (f" of the {quality['vocabulary']} known" if "vocabulary" in quality else "")
+        + f"; the references use {quality['different_words_in_references']}",
+        f"- mean length: {quality['mean_words']:.1f} words, references {quality['mean_reference_words']:.1f}",
+        f"- captions with an unknown word: {quality['unknown_words']}, with a bigram twice: "
+        f"{quality['repeated_bigrams']}, broken off: {quality['cut_off']}",
+        f"- photographs marked as unlike the training's: {quality['low_confidence']}",
+        f"- rank correlation of a caption's probability with its CIDEr: {shown['caption_rank_correlation']:.2f}; "
+        f"calibration error of a word's probability: {shown['word_calibration_error']:.2f}",
+    ]
+    if figures["inexpressible"]:
         lines.append(
             f"- references with a word outside the vocabulary, which no caption can match in full: "
-            f"{inexpressible['references']:.1%} ({inexpressible['words']:.1%} of their words)"
+            f"{figures['inexpressible']['references']:.1%} ({figures['inexpressible']['words']:.1%} of their words)"
         )
-    if result["refused"]:
-        lines.append(f"- photographs that could not be read: {len(result['refused'])}")
-    return "\n".join(lines) + "\n\n## Captions\n" + gallery(result["captions"]) + "\n"
+    if figures["refused"]:
+        lines.append(f"- photographs that could not be read: {len(figures['refused'])}")
+    return lines
+
+
+def fill_in(document: str, figures: Mapping[str, Any]) -> str:
+    """The document with the figures in its place for them. Raises ValueError where it has none."""
+    place = re.compile(r"(<!-- scores -->\n).*?(\n<!-- /scores -->)", re.DOTALL)
+    if not place.search(document):
+        raise ValueError("there is no <!-- scores --> … <!-- /scores --> in it")
+    return place.sub(lambda found: found[1] + summary(figures) + found[2], document)
+
+
+@dataclass(frozen=True)
+class Config:
+    scores: tyro.conf.Positional[Path]
+    """scores.json of training.evaluate."""
+    documents: tyro.conf.Positional[tuple[Path, ...]]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    config = tyro.cli(Config, args=arguments, description=__doc__)
+    for document in config.documents:
+        try:
+            figures = json.loads(config.scores.read_text(encoding="utf-8"))
+            document.write_text(fill_in(document.read_text(encoding="utf-8"), figures), encoding="utf-8")
+        except (OSError, ValueError) as error:
+            print(f"error: {document}: {error}", file=sys.stderr)
+            return 2
+        print(f"written: {document}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -7,6 +7,7 @@ from model.checkpoint import Checkpoint, CheckpointMismatch, file_digest
 from model.cnn_lstm import CnnLstmCaptioner, Network
 from model.decoder import Decoder, DecoderConfig
 from model.encoder import Encoder, Preprocessing
+from model.familiarity import Familiarity
 from model.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 
@@ -28,6 +29,7 @@ def checkpoint(vocabulary):
         vocabulary_digest=vocabulary.digest,
         training={"settings": {"seed": 1}, "history": []},
         scores={"CIDEr": 0.5},
+        familiarity=Familiarity.fit(torch.randn(50, 2048), torch.randn(50, 2048)),
     )
 
 
@@ -45,6 +47,9 @@ def test_what_is_saved_is_loaded(checkpoint, saved):
     for ours, theirs in ((checkpoint.encoder, loaded.encoder), (checkpoint.decoder, loaded.decoder)):
         assert ours.keys() == theirs.keys()
         assert all(torch.allclose(ours[name].float(), theirs[name].float(), atol=1e-2) for name in ours)
+    assert vars(loaded.familiarity).keys() == vars(checkpoint.familiarity).keys()
+    assert loaded.familiarity.threshold == checkpoint.familiarity.threshold
+    assert torch.equal(loaded.familiarity.directions, checkpoint.familiarity.directions)
     assert not list(saved.glob("*.tmp"))
 
 

@@ -65,37 +65,48 @@ class Toy:
                 yield words, self.score(image, words)
 
 
+def repeats(words, size):
+    """Whether a run of `size` words comes twice."""
+    ngrams = [tuple(words[start : start + size]) for start in range(len(words) - size + 1)]
+    return size > 0 and len(set(ngrams)) < len(ngrams)
+
+
 def sentences(found):
     return [[hypothesis.tokens[:-1] for hypothesis in hypotheses] for hypotheses in found]
 
 
 @pytest.mark.parametrize("penalty", [0.0, 0.8, 2.0])
 @pytest.mark.parametrize("max_words", [1, 2, 4])
-@pytest.mark.parametrize("seed", range(5))
-def test_a_wide_beam_is_exhaustive_search(penalty, max_words, seed):
+@pytest.mark.parametrize("size", [0, 1, 2])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_wide_beam_is_exhaustive_search(penalty, max_words, size, seed):
     toy = Toy(seed=seed)
     wide = 3**max_words  # as many hypotheses as there are sentences of full length: nothing is ever dropped
-    options = replace(DecodingOptions(max_words=max_words, length_penalty=penalty), beam_size=10)
+    options = DecodingOptions(max_words=max_words, length_penalty=penalty, no_repeat_ngram_size=size)
     object.__setattr__(options, "beam_size", max(wide, 10))
     object.__setattr__(options, "num_captions", 3 if max_words == 1 else 10)
     found = decode(toy.step, toy.start(), 3, TOKENS, options)
     for image, hypotheses in enumerate(found):
-        ranked = sorted(toy.everything(image, max_words), key=lambda s: -s[1] / (len(s[0]) + 1) ** penalty)
+        possible = [(words, score) for words, score in toy.everything(image, max_words) if not repeats(words, size)]
+        ranked = sorted(possible, key=lambda s: -s[1] / (len(s[0]) + 1) ** penalty)
         expected = ranked[: options.num_captions]
         assert [h.tokens[:-1] for h in hypotheses] == [words for words, _ in expected]
         assert [h.log_probability for h in hypotheses] == pytest.approx([score for _, score in expected], abs=1e-4)
 
 
+@pytest.mark.parametrize("size", [0, 1, 2, 3])
 @pytest.mark.parametrize("method", ["beam", "greedy", "sample"])
-def test_promises(method):
+def test_promises(method, size):
     toy = Toy(images=40)
-    options = DecodingOptions(method=method, max_words=6, num_captions=1 if method == "greedy" else 3, seed=1)
+    options = DecodingOptions(
+        method=method, max_words=6, num_captions=1 if method == "greedy" else 3, seed=1, no_repeat_ngram_size=size
+    )
     for hypotheses in decode(toy.step, toy.start(), 40, TOKENS, options):
         assert len(hypotheses) == options.num_captions
         for hypothesis in hypotheses:
             *words, end = hypothesis.tokens
             assert end == END and 1 <= len(words) <= 6
-            assert set(words) <= set(WORDS)
+            assert set(words) <= set(WORDS) and not repeats(words, options.no_repeat_ngram_size)
             assert len(hypothesis.log_probabilities) == len(hypothesis.attention) == len(words) + 1
 
 
@@ -122,7 +133,8 @@ def test_an_image_is_decoded_alike_alone_and_among_others(method):
 
 def test_greedy_takes_the_likeliest_word_each_time():
     toy = Toy(seed=2)
-    found = sentences(decode(toy.step, toy.start(), 3, TOKENS, DecodingOptions(method="greedy", max_words=5)))
+    options = DecodingOptions(method="greedy", max_words=5, no_repeat_ngram_size=0)
+    found = sentences(decode(toy.step, toy.start(), 3, TOKENS, options))
     for image, [words] in enumerate(found):
         said = [START]
         for position in range(6):
@@ -133,6 +145,24 @@ def test_greedy_takes_the_likeliest_word_each_time():
                 break
             said.append(best)
         assert list(words) == said[1:]
+
+
+@pytest.mark.parametrize("method", ["beam", "greedy", "sample"])
+def test_what_may_not_come_twice_would_otherwise(method):
+    """The check above can fail: without the option the toy repeats itself."""
+    options = DecodingOptions(method=method, max_words=6, seed=1, no_repeat_ngram_size=0)
+    found = sentences(decode(Toy(images=40).step, Toy(images=40).start(), 40, TOKENS, options))
+    assert any(repeats(hypotheses[0], 2) for hypotheses in found)
+
+
+def test_sampling_from_all_words_is_sampling_from_a_nucleus_of_all():
+    toy = Toy(images=1, seed=9)
+    options = DecodingOptions(method="sample", max_words=1, top_p=1.0)
+    counts = []
+    for o in (options, replace(options, top_p=0.99999)):
+        said = [h[0].tokens[0] for h in decode(toy.step, toy.start([0] * 5000), 5000, TOKENS, o)]
+        counts.append([said.count(word) for word in WORDS])
+    assert counts[0] == pytest.approx(counts[1], abs=200)
 
 
 def test_beam_is_never_worse_than_greedy_here():

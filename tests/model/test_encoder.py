@@ -89,3 +89,22 @@ def test_weights_that_do_not_fit_are_refused(tmp_path):
         Encoder().load_imagenet(tmp_path / "other.pth")
     with pytest.raises(ValueError, match="3x3"):
         Encoder("1x1").load_imagenet("imagenet")
+
+
+def test_folding_the_batch_norm_changes_nothing():
+    """With statistics as training leaves them, not those of a new network, whose batch norm does nothing."""
+    torch.manual_seed(1)
+    encoder = Encoder("1x1").eval()
+    for module in encoder.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.running_mean, -0.2, 0.2)
+            torch.nn.init.uniform_(module.running_var, 0.5, 2)
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.uniform_(module.bias, -0.2, 0.2)
+    folded = encoder.folded()
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded.modules())
+    assert any(isinstance(module, torch.nn.BatchNorm2d) for module in encoder.modules())
+    pixels = torch.randn(2, 3, 96, 96)
+    with torch.inference_mode():
+        expected = encoder(pixels)
+        assert torch.allclose(folded(pixels), expected, rtol=1e-3, atol=1e-3 * float(expected.abs().max()))

@@ -12,6 +12,7 @@ from model.vocabulary import UNKNOWN, Vocabulary
 from training.datasets import Record
 from training.engine import CrossEntropy, LossNotFinite, SelfCritical, TrainingData, evaluate, train_one_epoch
 from training.features import Features
+from training.rewards import ParallelReward
 
 CAPTIONS = [
     "a red dog runs over the green grass",
@@ -119,6 +120,7 @@ def test_self_critical_training_raises_the_reward(records, features, vocabulary,
     network = make(vocabulary)
     data = TrainingData.of(records, vocabulary, [features])
     train(network, data, 12)
-    objective = SelfCritical(data.captions, samples=10)
+    references = [[text[1:] for text in texts] for texts in data.captions]
+    objective = SelfCritical(ParallelReward(references), samples=10)
     rewards = train(network, data, 60, objective, rate=0.002, mixed_precision=mixed_precision)
     assert sum(rewards[-5:]) / 5 > 1.5 * sum(rewards[:5]) / 5

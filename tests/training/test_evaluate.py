@@ -29,7 +29,9 @@ def result(data, tmp_path_factory):
     output = tmp_path_factory.mktemp("evaluation")
     arguments = ["--data", str(data), "--split", "test", "--output", str(output), "--beam-size", "5", *MODEL]
     assert main(arguments) == 0
-    return json.loads((output / "scores.json").read_text()), (output / "report.md").read_text()
+    assert (output / "reliability.png").read_bytes().startswith(b"\x89PNG")
+    figures, captions = (json.loads((output / f"{name}.json").read_text()) for name in ("scores", "captions"))
+    return figures | {"captions": captions}, (output / "report.md").read_text()
 
 
 def test_the_record_is_complete(result):
@@ -41,6 +43,9 @@ def test_the_record_is_complete(result):
     assert bool(scores["scores_ptb"]) == java_found()
     assert scores["decoding"] == "beam 5, length penalty 0.4" and len(scores["model"]["digest"]) == 71
     assert sum(entry["cider"] for entry in scores["captions"]) / 16 == pytest.approx(scores["scores"]["CIDEr"])
+    assert all(low <= scores["scores"][name] <= high for name, (low, high) in scores["intervals"].items())
+    assert 1 <= scores["quality"]["different_captions"] <= 16 and scores["quality"]["repeated_bigrams"] == 0
+    assert -1 <= scores["calibration"]["caption_rank_correlation"] <= 1
     assert 0 <= scores["inexpressible"]["words"] <= scores["inexpressible"]["references"] <= 1
 
 
@@ -103,7 +108,7 @@ def test_the_gallery_ranks_by_score():
 
 def test_published_figures_stand_beside_their_own_split(result):
     scores, _ = result
-    report = evaluation_report(scores | {"flickr8k_test": True})
+    report = evaluation_report(scores | {"flickr8k_test": True}, scores["captions"])
     assert "| one person against the other four | 0.637 |" in report
 
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from model.encoder import Encoder, Preprocessing
 from tests.training.drawn_dataset import write
@@ -29,8 +30,6 @@ def compute(records, encoder, folder, **options):
 def test_rows_are_what_the_encoder_gives(records, encoder, tmp_path):
     found = compute(records[:5], encoder, tmp_path, last=4)
     assert found.array.shape == (5, 2, 2, 1024) and found.array.dtype == np.float16
-    from PIL import Image
-
     pixels = SMALL([Image.open(records[3].path)])
     with torch.inference_mode():
         expected = encoder.run_stages(pixels, last=4)
@@ -38,8 +37,6 @@ def test_rows_are_what_the_encoder_gives(records, encoder, tmp_path):
 
 
 def test_a_flipped_view_is_the_mirrored_photograph(encoder, tmp_path):
-    from PIL import Image
-
     image = Image.new("RGB", (32, 32))
     image.paste("red", (0, 0, 10, 32))
     (tmp_path / "data").mkdir()
@@ -50,6 +47,20 @@ def test_a_flipped_view_is_the_mirrored_photograph(encoder, tmp_path):
     plain, flip = (compute(records, encoder, tmp_path, view=view).array for view in ("plain", "flip"))
     assert np.array_equal(plain[0], flip[1]) and np.array_equal(plain[1], flip[0])
     assert not np.array_equal(plain[0], plain[1])
+
+
+def test_a_cropped_view_shows_most_of_the_photograph_and_depends_on_its_name_alone():
+    ramp = np.tile(np.arange(200, dtype=np.uint8), (200, 1))
+    image = Image.fromarray(np.stack([ramp, ramp.T, ramp], axis=2))
+    mirrored = 0
+    for number in range(40):
+        seen = features._seen(image, "crop", f"{number}.jpg")
+        assert seen.size == image.size and seen != image
+        assert seen == features._seen(image, "crop", f"{number}.jpg") != features._seen(image, "crop", "other.jpg")
+        across, down = (np.asarray(seen)[:, :, channel].astype(int) for channel in (0, 1))
+        assert 155 <= abs(across[100, -1] - across[100, 0]) <= 200 and 155 <= down[-1, 100] - down[0, 100] <= 200
+        mirrored += across[100, -1] < across[100, 0]
+    assert 10 < mirrored < 30
 
 
 def test_they_are_computed_once(records, encoder, tmp_path, monkeypatch):

@@ -46,7 +46,7 @@ def test_cider_of_a_perfect_corpus_is_ten():
     texts = [["a", "dog", "runs", "fast"], ["two", "cats", "sleep", "here"], ["men", "ride", "red", "bikes"]]
     found = score(texts, [[text] for text in texts])
     assert found.corpus["CIDEr"] == pytest.approx(10)
-    assert found.cider == pytest.approx((10, 10, 10))
+    assert found.by_image["CIDEr"] == pytest.approx((10, 10, 10))
 
 
 def test_cider_of_strangers_is_zero():

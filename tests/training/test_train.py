@@ -34,14 +34,7 @@ def command(folder, output, **options):
         "cache": folder / "cache",
         "encoder-weights": folder / "resnet50.pth",
         "encoder-stride": "3x3",
-        "hidden": 32,
-        "embedding": 16,
-        "min-count": 1,
-        "batch-size": 2,
-        "frozen.epochs": 3,
-        "fine-tune.epochs": 2,
-        "fine-tune.encoder-stages": 1,
-        "self-critical.epochs": 1,
+        "config": ROOT / "configs" / "tiny.yaml",
     }
     options = {name.replace("__", ".").replace("_", "-"): value for name, value in options.items()}
     words = [word for name, value in (settings | options).items() for word in (f"--{name}", str(value))]
@@ -76,21 +69,27 @@ def uninterrupted(folder):
 
 def weights(folder, output):
     content = torch.load(folder / output / "last.pth", weights_only=True)
-    return content["network"] | {f"best.{name}": tensor for name, tensor in content["best_weights"].items()}
+    return {
+        f"{part}.{name}": tensor
+        for part in ("network", "best_weights", "average")
+        for name, tensor in (content[part] or {}).items()
+    }
 
 
 def course(folder, output):
     """The run's records without what depends on the clock."""
-    history = json.loads((folder / output / "history.json").read_text())
+    history = json.loads((folder / output / "record.json").read_text())["history"]
     return [{k: v for k, v in record.items() if k not in ("seconds", "images_per_second")} for record in history]
 
 
 def test_results_are_where_it_says(folder, uninterrupted):
     output = folder / "whole"
     assert str(output / "best_model.pth") in uninterrupted.stdout
-    history = json.loads((output / "history.json").read_text())
-    assert [record["epoch"] for record in history] == [1, 2, 3, 4, 5, 6]
-    assert [record["encoder_stages"] for record in history] == [0, 0, 0, 1, 1, 0]
+    history = json.loads((output / "record.json").read_text())["history"]
+    assert [record["epoch"] for record in history] == [1, 2, 3, 4, 5, 6, 7]
+    stages = ["frozen"] * 3 + ["fine_tune"] * 2 + ["self_critical", "joint"]
+    assert [record["stage"] for record in history] == stages
+    assert [record["encoder_stages"] for record in history] == [0, 0, 0, 1, 1, 0, 1]
     assert history[2]["loss"] < history[0]["loss"] and history[5]["reward"] > 0
     assert all(record["images_per_second"] > 0 and "CIDEr" in record["dev"] for record in history)
     assert list((output / "tensorboard").glob("events.*"))
@@ -102,12 +101,33 @@ def test_the_progress_bar_tells_loss_and_speed(uninterrupted):
 
 def test_the_best_epoch_is_kept_and_can_be_used(folder, uninterrupted):
     output = folder / "whole"
-    history = json.loads((output / "history.json").read_text())
+    history = json.loads((output / "record.json").read_text())["history"]
     checkpoint = Checkpoint.load(output / "best_model.pth")
     assert checkpoint.scores["CIDEr"] == max(record["dev"]["CIDEr"] for record in history)
     assert checkpoint.training["photographs"] == 48
     captioner = load_captioner(ModelSettings(checkpoint=output / "best_model.pth", vocabulary=output / "vocab.pkl"))
     assert captioner.caption([drawn()])[0][0].text
+
+
+def test_the_finished_model_knows_what_its_photographs_look_like(folder, uninterrupted):
+    familiarity = Checkpoint.load(folder / "whole" / "best_model.pth").familiarity
+    assert familiarity.mean.shape == (2048,) and familiarity.threshold > 0
+
+
+def test_it_goes_on_from_a_checkpoint(folder, uninterrupted):
+    """With a learning rate of zero nothing changes, so the weights and the scores are those that it began with."""
+    init = folder / "whole" / "best_model.pth"
+    arguments = command(folder, "init", init=init, joint__epochs=0, fine_tune__epochs=0, self_critical__epochs=0)
+    for name in ("--encoder-weights", "--encoder-stride"):
+        at = arguments.index(name)
+        del arguments[at : at + 2]
+    arguments += ["--frozen.epochs", "1", "--frozen.learning-rate", "0"]
+    done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    before, after = Checkpoint.load(init), Checkpoint.load(folder / "init" / "best_model.pth")
+    assert all(torch.equal(before.decoder[name], after.decoder[name]) for name in before.decoder)
+    assert after.training["init"]["history"] == before.training["history"]
+    assert after.training["settings"]["init"].startswith("best_model.pth (sha256 ")
 
 
 def test_a_checkpoint_tells_no_paths_of_this_machine(folder, uninterrupted):
@@ -116,9 +136,9 @@ def test_a_checkpoint_tells_no_paths_of_this_machine(folder, uninterrupted):
     assert training["settings"]["encoder_weights"].startswith("resnet50.pth (sha256 ")
 
 
-@pytest.mark.parametrize("epoch", [2, 5, 6])
+@pytest.mark.parametrize("epoch", [2, 5, 7])
 def test_killed_in_mid_epoch_it_goes_on_to_the_same_weights(folder, uninterrupted, epoch):
-    """Epoch 2 is in the first stage, epoch 5 in the middle of the fine-tuning, epoch 6 the self-critical training.
+    """Epoch 2 is in the first stage, epoch 5 in the middle of the fine-tuning, epoch 7 self-critical with the encoder.
 
     Losses and scores of the epochs after the kill are compared too: they show every step, also where the best
     weights, with which a stage ends, are from before it.
@@ -129,7 +149,7 @@ def test_killed_in_mid_epoch_it_goes_on_to_the_same_weights(folder, uninterrupte
     process.kill()
     assert process.wait() == -signal.SIGKILL
     process.stderr.close()
-    assert len(json.loads((folder / output / "history.json").read_text())) == epoch - 1
+    assert len(json.loads((folder / output / "record.json").read_text())["history"]) == epoch - 1
 
     again = run(folder, output)
     assert again.returncode == 0, again.stderr
@@ -154,7 +174,7 @@ def test_ctrl_c_leaves_a_usable_checkpoint(folder, uninterrupted):
 def test_a_finished_run_is_not_begun_again(folder, uninterrupted):
     before = weights(folder, "whole")
     again = run(folder, "whole")
-    assert again.returncode == 0 and "epoch 7" not in again.stderr
+    assert again.returncode == 0 and "epoch 8" not in again.stderr
     after = weights(folder, "whole")
     assert all(torch.equal(before[name], after[name]) for name in before)
 
@@ -168,9 +188,10 @@ def test_other_settings_do_not_go_on_from_a_run(folder, uninterrupted):
 
 
 def test_early_stop(folder, uninterrupted):
-    done = run(folder, "patience", frozen__epochs=30, patience=1, fine_tune__epochs=0, self_critical__epochs=0)
+    only = {"fine_tune__epochs": 0, "self_critical__epochs": 0, "joint__epochs": 0}
+    done = run(folder, "patience", frozen__epochs=30, patience=1, **only)
     assert done.returncode == 0, done.stderr
-    history = json.loads((folder / "patience" / "history.json").read_text())
+    history = json.loads((folder / "patience" / "record.json").read_text())["history"]
     scores = [record["dev"]["CIDEr"] for record in history]
     assert len(scores) < 30 and scores[-1] <= max(scores[:-1])
 
@@ -180,6 +201,9 @@ def test_early_stop(folder, uninterrupted):
     [
         ({"data": "nowhere"}, "nowhere is not a folder"),
         ({"encoder_weights": "nowhere.pth"}, "nowhere.pth"),
+        ({"config": "nowhere.yaml"}, "nowhere.yaml"),
+        ({"config": "Makefile"}, "Makefile is not YAML"),
+        ({"init": ROOT / "best_model.pth"}, "--init brings its own encoder"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(folder, options, words):
@@ -194,6 +218,12 @@ def test_the_stride_is_never_guessed(folder):
         [*arguments[:at], *arguments[at + 2 :]], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2 and "--encoder-stride" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_an_unknown_setting_in_a_file_is_named(folder, tmp_path):
+    (tmp_path / "wrong.yaml").write_text("frozen: {epoch: 1}")
+    done = run(folder, "wrong", config=tmp_path / "wrong.yaml")
+    assert done.returncode == 2 and "--frozen.epoch" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_damaged_photographs_stop_the_run(folder, tmp_path):
@@ -221,4 +251,4 @@ def test_every_epoch_is_in_tensorboard_after_a_resume(folder, uninterrupted):
     run(folder, "whole")
     events = EventAccumulator(str(folder / "whole" / "tensorboard"))
     events.Reload()
-    assert [event.step for event in events.Scalars("dev/CIDEr")] == [1, 2, 3, 4, 5, 6]
+    assert [event.step for event in events.Scalars("dev/CIDEr")] == [1, 2, 3, 4, 5, 6, 7]

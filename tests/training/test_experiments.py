@@ -1,0 +1,71 @@
+"""The table of experiments, and the sweep over decodings that feeds it."""
+
+import json
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.training.drawn_dataset import write
+from training import sweep
+from training.experiments import experiments_report, main
+
+
+def run(seed, ciders, **settings):
+    epochs = [
+        {
+            "stage": stage,
+            "seconds": 10.0 * number,
+            "dev": {"B-1": 0.5, "B-4": 0.1 * number, "CIDEr": cider},
+        }
+        for number, (stage, cider) in enumerate(ciders, start=1)
+    ]
+    return {"settings": {"seed": seed, "frozen": {"epochs": 3}} | settings, "history": epochs}
+
+
+def test_stages_seeds_and_what_differs():
+    report = experiments_report(
+        {
+            "plain1": run(1, [("frozen", 0.40), ("frozen", 0.30), ("fine_tune", 0.45)], dropout=0.5),
+            "plain2": run(2, [("frozen", 0.44), ("fine_tune", 0.55)], dropout=0.5),
+            "wet": run(1, [("frozen", 0.30)], dropout=0.1),
+        },
+        {},
+    )
+    assert "| plain1 | frozen | 2 | 15 | 0.500 | 0.100 | 0.400 |" in report
+    assert "| plain1 | fine_tune | 1 | 30 | 0.500 | 0.300 | 0.450 |" in report
+    assert "| plain1, plain2 | dropout 0.5 | 1, 2 | 0.500 ± 0.000 | 0.250 ± 0.071 | 0.500 ± 0.071 |" in report
+    assert "| wet | dropout 0.1 | 1 | 0.500 | 0.100 | 0.300 |" in report
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_the_sweep_records_every_way_and_the_table_shows_it(tmp_path, monkeypatch, capsys):
+    data = write(tmp_path / "data", "release", 36)
+    monkeypatch.setattr(sweep, "WAYS", sweep.WAYS[:2])
+    model = ["--checkpoint", str(ROOT / "best_model.pth"), "--vocabulary", str(ROOT / "vocab.pkl"), "--device", "cpu"]
+    records = tmp_path / "records"
+    output = ["--output", str(records / "sweep.json"), "--cache", str(tmp_path / "cache")]
+    assert sweep.main(["--data", str(data), *output, *model]) == 0
+    record = json.loads((records / "sweep.json").read_text())
+    assert record["photographs"] == 6 and len(record["digest"]) == 64
+    assert [way["options"] for way in record["ways"]] == [{"method": "greedy"}, {"beam_size": 2}]
+    assert all(way["quality"]["repeated_bigrams"] == 0 for way in record["ways"])
+
+    assert main([str(records), "--output", str(tmp_path / "experiments.md")]) == 0
+    report = (tmp_path / "experiments.md").read_text()
+    for way in record["ways"]:
+        assert f"{way['scores']['CIDEr']:.3f}" in report
+    assert "| method greedy |" in report and "| beam_size 2 |" in report
+
+
+def test_no_records(tmp_path, capsys):
+    assert main([str(tmp_path)]) == 2
+    assert "there are no records" in capsys.readouterr().err
+
+
+def test_the_page_of_experiments_is_what_the_records_say():
+    folder = ROOT / "docs" / "experiments"
+    records = {file.stem: json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))}
+    sweeps = {name: record for name, record in records.items() if name.startswith("sweep")}
+    runs = {name: record for name, record in records.items() if name not in sweeps}
+    assert runs and sweeps
+    assert (ROOT / "docs" / "experiments.md").read_text() == experiments_report(runs, sweeps)

@@ -1,0 +1,135 @@
+"""The table of experiments: python -m training.experiments docs/experiments --output docs/experiments.md
+
+The folder holds what runs wrote: record.json of training runs under names of your choice, and, under names that
+begin with "sweep", the records of training.sweep. All figures are of the dev split.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import tyro
+
+_METRICS = ("B-1", "B-4", "CIDEr")
+
+
+@dataclass(frozen=True)
+class Config:
+    folder: tyro.conf.Positional[Path]
+    output: Path = Path("docs/experiments.md")
+
+
+def experiments_report(runs: Mapping[str, Mapping[str, Any]], sweeps: Mapping[str, Mapping[str, Any]]) -> str:
+    """Markdown, from run records and sweep records by name."""
+    lines = [
+        "# Experiments",
+        "",
+        "Dev split, beam 3 during training, chosen by CIDEr. Written by `python -m training.experiments`; the records "
+        "are beside it in `experiments/`.",
+    ]
+    lines += ["", "## Stages: what each added", "", *_stage_table(runs)]
+    lines += ["", "## Runs: what differs, over seeds", "", *_run_table(runs)]
+    for name, sweep in sweeps.items():
+        lines += ["", f"## Decoding: {name}, checkpoint {sweep['digest'][:8]}", "", *_sweep_table(sweep)]
+    return "\n".join(lines) + "\n"
+
+
+def _table(header: Sequence[str], rows: Iterator[Sequence[str]]) -> list[str]:
+    return ["| " + " | ".join(row) + " |" for row in (header, ["---"] * len(header), *rows)]
+
+
+def _stages(record: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
+    """A run's epochs by stage."""
+    stages: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for epoch in record["history"]:
+        stages[epoch["stage"]].append(epoch)
+    return stages
+
+
+def _best(epochs: Sequence[Mapping[str, Any]]) -> Mapping[str, float]:
+    best: Mapping[str, float] = max((epoch["dev"] for epoch in epochs), key=lambda scores: scores["CIDEr"])
+    return best
+
+
+def _stage_table(runs: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    def rows() -> Iterator[Sequence[str]]:
+        for name, record in runs.items():
+            for stage, epochs in _stages(record).items():
+                seconds = mean(epoch["seconds"] for epoch in epochs)
+                scores = [f"{_best(epochs)[metric]:.3f}" for metric in _METRICS]
+                yield [name, stage, str(len(epochs)), f"{seconds:.0f}", *scores]
+
+    return _table(["run", "stage", "epochs", "seconds an epoch", *_METRICS], rows())
+
+
+def _run_table(runs: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Runs that differ in nothing but the seed are one row: mean ± standard deviation."""
+    alike: dict[str, list[str]] = defaultdict(list)
+    settings = {name: _flat(record["settings"]) for name, record in runs.items()}
+    for name, own in settings.items():
+        alike[json.dumps({k: v for k, v in own.items() if k != "seed"}, sort_keys=True)].append(name)
+    every = {key for own in settings.values() for key in own} - {"seed"}
+    varied = sorted(key for key in every if len({json.dumps(own.get(key)) for own in settings.values()}) > 1)
+
+    def rows() -> Iterator[Sequence[str]]:
+        for names in alike.values():
+            best = [_best(runs[name]["history"]) for name in names]
+            differs = ", ".join(f"{key} {settings[names[0]].get(key)}" for key in varied)
+            seeds = ", ".join(str(settings[name]["seed"]) for name in names)
+            yield [", ".join(names), differs or "–", seeds, *(_spread([b[m] for b in best]) for m in _METRICS)]
+
+    return _table(["runs", "settings that differ between runs", "seeds", *_METRICS], rows())
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{mean(values):.3f}" + (f" ± {stdev(values):.3f}" if len(values) > 1 else "")
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+def _sweep_table(sweep: Mapping[str, Any]) -> list[str]:
+    def rows() -> Iterator[Sequence[str]]:
+        for way in sweep["ways"]:
+            quality = way["quality"]
+            options = (
+                ", ".join(f"{name} {value}" for name, value in way["options"].items()) or "as the service's default"
+            )
+            scores = [f"{way['scores'][metric]:.3f}" for metric in (*_METRICS, "R-L")]
+            counts = [str(quality[name]) for name in ("different_captions", "repeated_bigrams", "cut_off")]
+            yield [options, *scores, f"{quality['mean_words']:.1f}", *counts, f"{way['seconds']:.1f}"]
+
+    header = ["options", *_METRICS, "R-L", "words", "different", "repeated bigrams", "broken off", "seconds"]
+    return _table(header, rows())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    config = tyro.cli(Config, args=arguments, description=__doc__)
+    try:
+        records = {file.stem: json.loads(file.read_text()) for file in sorted(config.folder.glob("*.json"))}
+    except (OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if not records:
+        print(f"error: there are no records in {config.folder}", file=sys.stderr)
+        return 2
+    sweeps = {name: record for name, record in records.items() if name.startswith("sweep")}
+    runs = {name: record for name, record in records.items() if name not in sweeps}
+    config.output.write_text(experiments_report(runs, sweeps))
+    print(f"written: {config.output}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,75 @@
+"""What the usual metrics miss: captions that break off or repeat themselves, sameness, honesty of probabilities."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from itertools import pairwise
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from model.captioner import Caption
+from model.vocabulary import SPECIAL_TOKENS
+
+# No English sentence ends with one of these. (Others of their kind do: "a dog with a man behind".)
+_NEVER_LAST = {
+    *("a", "an", "the", "and", "or", "but", "of", "at", "with", "from", "to", "into", "onto", "for", "as", "that"),
+    *("his", "her", "its", "their", "is", "are", "while", "near", "between"),
+}
+_BINS = 10
+
+
+def caption_quality(
+    hypotheses: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[str]]]
+) -> dict[str, Any]:
+    """Counts over captions, all as words. `cut_off` and `repeated_bigrams` name how many captions have the fault."""
+    used = {word for words in hypotheses for word in words}
+    known = {word for texts in references for text in texts for word in text}
+    return {
+        "different_captions": len({tuple(words) for words in hypotheses}),
+        "unknown_words": sum(any(token in words for token in SPECIAL_TOKENS) for words in hypotheses),
+        "repeated_bigrams": sum(has_repeated_bigram(words) for words in hypotheses),
+        "cut_off": sum(is_cut_off(words) for words in hypotheses),
+        "different_words": len(used),
+        "different_words_in_references": len(known),
+        "mean_words": float(np.mean([len(words) for words in hypotheses])),
+        "mean_reference_words": float(np.mean([len(text) for texts in references for text in texts])),
+    }
+
+
+def has_repeated_bigram(words: Sequence[str]) -> bool:
+    """As in "a man in a red shirt in a red hat"."""
+    counts = Counter(pairwise(words))
+    return max(counts.values(), default=0) > 1
+
+
+def is_cut_off(words: Sequence[str]) -> bool:
+    """As in "a man in a"."""
+    return words[-1] in _NEVER_LAST
+
+
+def calibration(
+    captions: Sequence[Caption], cider: Sequence[float], references: Sequence[Sequence[Sequence[str]]]
+) -> dict[str, Any]:
+    """How far the probabilities that are shown can be believed.
+
+    For captions, the rank correlation of their mean probability with their own CIDEr; for words, how often a word of
+    a given probability stands in any reference of its photograph, in bins of equally many words, and the mean
+    distance between the two (expected calibration error, Guo et al. 2017, arXiv 1706.04599).
+    """
+    probabilities = [caption.mean_probability for caption in captions]
+    known: list[Collection[str]] = [{word for text in texts for word in text} for texts in references]
+    words = [(word.probability, word.text in own) for c, own in zip(captions, known, strict=True) for word in c.words]
+    confirmed = np.array(sorted(words, key=itemgetter(0)), dtype=np.float64)
+    bins = [part.mean(axis=0).tolist() for part in np.array_split(confirmed, _BINS)]
+    varied = len(set(probabilities)) > 1 and len(set(cider)) > 1
+    pairs = np.array(sorted(zip(probabilities, cider, strict=True)))
+    return {
+        "caption_rank_correlation": float(spearmanr(probabilities, cider).statistic) if varied else 0.0,
+        "caption_bins": [part.mean(axis=0).tolist() for part in np.array_split(pairs, _BINS)],
+        "word_bins": bins,
+        "word_calibration_error": float(np.mean([abs(given - found) for given, found in bins])),
+    }

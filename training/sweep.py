@@ -1,0 +1,102 @@
+"""Which decoding to choose, on the dev split: python -m training.sweep --data DIR
+
+The photographs are encoded once and decoded in every way below. Writes one record a way to --output, from which
+training.experiments makes its table. The test split is not touched.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from model.captioner import DecodingOptions
+from model.checkpoint import Checkpoint, CheckpointMismatch, file_digest
+from model.cnn_lstm import Network
+from model.registry import BackendUnavailable, ModelSettings, choose_device
+from model.vocabulary import Vocabulary, VocabularyRefused, tokenise
+from training.datasets import DatasetRefused, in_split, read_dataset
+from training.engine import hypotheses
+from training.features import TooManyRefused, compute_features
+from training.metrics import score
+from training.quality import caption_quality
+
+_DEFAULT = DecodingOptions()
+WAYS: tuple[DecodingOptions, ...] = (
+    DecodingOptions(method="greedy"),
+    *(DecodingOptions(beam_size=size) for size in (2, 3, 5, 8)),
+    *(DecodingOptions(beam_size=5, length_penalty=penalty) for penalty in (0.0, 0.2, 0.6, 0.8, 1.0)),
+    *(DecodingOptions(beam_size=5, no_repeat_ngram_size=size) for size in (0, 1, 3)),
+)
+
+
+@dataclass(frozen=True)
+class Config:
+    data: Path
+    """Folder in one of the layouts of training/datasets.py."""
+    output: Path = Path("runs/sweep.json")
+    cache: Path = Path("runs/features")
+    """As in training."""
+    model: Annotated[ModelSettings, tyro.conf.arg(name="")] = field(default_factory=ModelSettings)
+
+
+def sweep(config: Config) -> dict[str, Any]:
+    """A record for every way in WAYS: options, scores, quality, seconds."""
+    dataset = read_dataset(config.data)
+    records = in_split(dataset, "dev")
+    vocabulary, checkpoint = Vocabulary.load(config.model.vocabulary), Checkpoint.load(config.model.checkpoint)
+    checkpoint.verify(vocabulary)
+    device = choose_device(config.model.device)
+    network = Network.from_checkpoint(checkpoint).to(device).eval()
+    features = compute_features(
+        records,
+        network.encoder,
+        checkpoint.preprocessing,
+        config.cache,
+        dataset_size=len(dataset),
+        device=device,
+        mixed_precision=False,
+    )
+    usable = [record for record in records if record.name not in features.refused]
+    references = [[tokenise(text) for text in record.captions] for record in usable]
+    rows = []
+    for options in WAYS:
+        began = time.monotonic()
+        found = hypotheses(network, features, vocabulary, options)
+        seconds = time.monotonic() - began
+        quality = caption_quality(found, references)
+        differing = {k: v for k, v in asdict(options).items() if v != getattr(_DEFAULT, k)}
+        scores = score(found, references).corpus
+        rows.append({"options": differing, "scores": scores, "quality": quality, "seconds": seconds})
+        print(differing, {name: round(value, 4) for name, value in scores.items()}, flush=True)
+    return {"digest": file_digest(config.model.checkpoint), "photographs": len(usable), "ways": rows}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    config = tyro.cli(Config, args=arguments, description=__doc__)
+    try:
+        result = sweep(config)
+    except (
+        DatasetRefused,
+        TooManyRefused,
+        BackendUnavailable,
+        CheckpointMismatch,
+        VocabularyRefused,
+        OSError,
+    ) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    config.output.parent.mkdir(parents=True, exist_ok=True)
+    config.output.write_text(json.dumps(result, indent=1) + "\n")
+    print(f"written: {config.output}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
