@@ -43,7 +43,7 @@ class DecodingOptions:
     beam_size: int = _option(3, "hypotheses kept at every word (beam)", minimum=1, maximum=10, methods=("beam",))
     num_captions: int = _option(
         1,
-        "captions returned, best first; at most beam_size with beam",
+        "captions returned, best first; with beam at most the beam size",
         minimum=1,
         maximum=10,
         methods=("beam", "sample"),

@@ -38,10 +38,10 @@ function take(files) {
 
 function tell() {
   $("session").hidden = !cards.length;
-  $("again-all").hidden = cards.length < 2;
+  $("again-all").hidden = !cards.length;
   const settled = cards.filter((card) => card.settled).length;
   const all = cards.length === 1 ? "1 photograph" : `${cards.length} photographs`;
-  $("count").textContent = settled < cards.length ? `${settled} of ${all} done` : all;
+  $("count").textContent = settled < cards.length ? `${settled} of ${cards.length} done` : all;
 }
 
 $("again-all").addEventListener("click", () => cards.forEach((card) => card.run()));

@@ -2,7 +2,7 @@
 
 const SIDE = 64; // the browser smooths the rest of the way to the photograph's size
 const SPREAD = 0.6; // of the Gaussian that a cell becomes, in cells
-const DARKEST = 0.72;
+const DARKEST = 0.68;
 const MILLISECONDS = 220;
 
 const stillness = matchMedia("(prefers-reduced-motion: reduce)");
