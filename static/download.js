@@ -33,10 +33,12 @@ function cell(value = "") {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
+const MILLISECONDS_TO_BEGIN = 10_000; // not every browser has read the address when click returns
+
 export function download(name, type, text) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([text], { type }));
   link.download = name;
   link.click();
-  URL.revokeObjectURL(link.href);
+  setTimeout(() => URL.revokeObjectURL(link.href), MILLISECONDS_TO_BEGIN);
 }
