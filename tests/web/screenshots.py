@@ -104,7 +104,7 @@ def main(folder: str | None = None) -> None:
         )
     )
     with tempfile.TemporaryDirectory() as logs, running_server(Path(logs)) as server, sync_playwright() as p:
-        server.wait_until_healthy()
+        server.wait_until_healthy(600)
         browser = p.chromium.launch(executable_path=find_browser(), args=FLAGS)
         for name, *shot in shots:
             shoot(browser, server.url, target / name, *shot)
