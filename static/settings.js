@@ -34,8 +34,9 @@ function readAddress() {
   const given = new URLSearchParams(location.search);
   for (const control of controls) {
     const before = control.value;
-    if (!given.has(control.name)) continue;
-    control.value = given.get(control.name); // a slider keeps itself in its range
+    const text = given.get(control.name);
+    if (!text || (control !== method && Number.isNaN(Number(text)))) continue; // a slider would go to its middle
+    control.value = text; // a slider keeps itself in its range
     if (!control.value || !control.validity.valid) control.value = before;
   }
 }

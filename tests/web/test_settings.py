@@ -129,6 +129,9 @@ def test_an_address_with_what_cannot_be(server, browser):
     with opened(browser, address, **DESKTOP) as page:
         expect(page.locator("#changed")).to_have_text("beam size 10 · words at most 30")
         assert query(page) == "?beam_size=10&max_words=30"
+    with opened(browser, server.url + "/?method=sample&temperature=cold&top_p=", **DESKTOP) as page:
+        expect(page.locator("#changed")).to_have_text("method sample")
+        assert query(page) == "?method=sample"
 
 
 def test_captions_and_beam_keep_together(desktop):
