@@ -25,7 +25,10 @@ class OptionRefused(ValueError):
 
 
 def _option(default: Any, help: str, **bounds: Any) -> Any:
-    """A field of DecodingOptions with the range that is checked, documented and offered on the page."""
+    """A field of DecodingOptions with the range that is checked, documented and offered on the page.
+
+    `methods` names those it means something to, where not to all.
+    """
     return field(default=default, metadata={"help": help, **bounds})
 
 
@@ -37,23 +40,38 @@ class DecodingOptions:
     """
 
     method: Method = _option("beam", "how words are chosen", choices=("beam", "greedy", "sample"))
-    beam_size: int = _option(3, "hypotheses kept at every word (beam)", minimum=1, maximum=10)
-    num_captions: int = _option(1, "captions returned, best first; at most beam_size with beam", minimum=1, maximum=10)
+    beam_size: int = _option(3, "hypotheses kept at every word (beam)", minimum=1, maximum=10, methods=("beam",))
+    num_captions: int = _option(
+        1,
+        "captions returned, best first; with beam at most the beam size",
+        minimum=1,
+        maximum=10,
+        methods=("beam", "sample"),
+    )
     max_words: int = _option(20, "words in a caption at most", minimum=1, maximum=50)
     length_penalty: float = _option(
         0.4,
         "log-probability is divided by length to this power (beam): above 0 favours longer captions",
         minimum=0,
         maximum=2,
+        methods=("beam",),
     )
     no_repeat_ngram_size: int = _option(
         2, "no run of this many words comes twice in a caption; 0 permits it", minimum=0, maximum=10
     )
-    temperature: float = _option(1.0, "below 1 safer, above 1 more varied (sample)", minimum=0.05, maximum=5)
-    top_p: float = _option(
-        0.9, "only the likeliest words with this total probability (sample)", minimum=0.01, maximum=1
+    temperature: float = _option(
+        1.0, "below 1 safer, above 1 more varied (sample)", minimum=0.05, maximum=5, methods=("sample",)
     )
-    seed: int | None = _option(None, "makes sampling repeatable (sample)", minimum=0, maximum=2**31 - 1)
+    top_p: float = _option(
+        0.9,
+        "only the likeliest words with this total probability (sample)",
+        minimum=0.01,
+        maximum=1,
+        methods=("sample",),
+    )
+    seed: int | None = _option(
+        None, "makes sampling repeatable (sample)", minimum=0, maximum=2**31 - 1, methods=("sample",)
+    )
     attention: bool = _option(False, "also give the attention grid of every word")
 
     def __post_init__(self) -> None:

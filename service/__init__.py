@@ -16,10 +16,14 @@ _SECURITY_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
         # A Hugging Face Space shows the page in a frame of its own site.
-        "base-uri 'none'; form-action 'self'; frame-ancestors 'self' https://huggingface.co"
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'self' https://huggingface.co; "
+        # The page makes no markup of text; where the browser knows how, it holds the page to that.
+        "require-trusted-types-for 'script'; trusted-types 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
 
 

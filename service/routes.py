@@ -11,6 +11,8 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from model.answer import describe_answer, describe_model
 from model.captioner import DecodingOptions, Stopwatch, parse_bool
+from model.images import FORMATS, LONGEST_SIDE
+from service.controls import controls
 from service.errors import BadRequest
 from service.host import Host
 
@@ -34,7 +36,13 @@ def _host() -> Host:
 
 @blueprint.get("/")
 def page() -> str:
-    return render_template("index.html", max_upload_bytes=current_app.config["MAX_UPLOAD_BYTES"])
+    return render_template(
+        "index.html",
+        controls=controls(),
+        accepted=",".join(f"image/{name.lower()}" for name in FORMATS),
+        longest_side=LONGEST_SIDE,
+        max_upload_bytes=current_app.config["MAX_UPLOAD_BYTES"],
+    )
 
 
 @blueprint.get("/health")

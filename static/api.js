@@ -1,20 +1,29 @@
-// The service's API, as the page uses it.
+// The service's API, as the page uses it. XMLHttpRequest, because fetch tells nothing of an upload's progress.
 
-export async function captionPhotograph(file, options, signal) {
+/** The answer of /predict. `onProgress` gets the part sent, 0 to 1. Throws an Error with words for the person. */
+export function requestCaptions(photograph, options, { signal, onProgress }) {
   const form = new FormData();
-  form.append("image", file);
   for (const [name, value] of Object.entries(options)) form.append(name, value);
-  let response;
-  try {
-    response = await fetch("predict", { method: "POST", body: form, signal });
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Error("The service cannot be reached. Is it running?");
-  }
-  const answer = await response.json().catch((error) => {
-    if (error.name === "AbortError") throw error;
-    return null; // not JSON: a proxy's page, say
+  form.append("image", photograph, "photograph"); // what the file is called at home is nobody's business
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", "predict");
+    request.responseType = "json";
+    request.upload.addEventListener("progress", (event) => onProgress(event.loaded / event.total));
+    request.upload.addEventListener("load", () => onProgress(1));
+    request.addEventListener("load", () => {
+      const answer = request.response; // null where it is not JSON: a proxy's page, say
+      if (request.status === 200 && answer) resolve(answer);
+      else reject(new Error(answer?.error?.message ?? `The service answered with status ${request.status}.`));
+    });
+    request.addEventListener("error", () => reject(new Error(unreachable())));
+    request.addEventListener("abort", () => reject(signal.reason));
+    signal.addEventListener("abort", () => request.abort());
+    request.send(form);
   });
-  if (response.ok && answer) return answer;
-  throw new Error(answer?.error?.message ?? `The service answered with status ${response.status}.`);
 }
+
+const unreachable = () =>
+  navigator.onLine
+    ? "The service cannot be reached. Is it running?"
+    : "You are offline. Retry when the network is back.";

@@ -1,157 +1,57 @@
-// One photograph at a time: take it in, send it, show what comes back. Captions and names are text, never markup.
+// The page: photographs come in, each gets a card, and the session can be taken away or cleared.
 
-import { captionPhotograph } from "./api.js";
-import { showHeat, clearHeat } from "./heat.js";
+import { announce } from "./announce.js";
+import { Card } from "./card.js";
+import { download, toCsv, toJson } from "./download.js";
+import { startIntake } from "./intake.js";
+import { createQueue } from "./queue.js";
+import { startSettings } from "./settings.js";
+
+const AT_ONCE = 2; // one travels while the service looks at the other
 
 const $ = (id) => document.getElementById(id);
-const maxBytes = Number($("form").dataset.maxBytes);
-let photograph = null;
-let running = null; // AbortController of the request under way
+const { longestSide, maxBytes } = $("choose").dataset;
+const cards = []; // the session: in the order given, and in this tab only
 
-function take(file) {
-  if (!file) return;
-  photograph = file;
-  URL.revokeObjectURL($("preview").src);
-  $("preview").src = URL.createObjectURL(file);
-  $("preview").alt = "";
-  $("clear").hidden = false;
-  send();
+const context = {
+  inTurn: createQueue(AT_ONCE),
+  limits: { longestSide: Number(longestSide), maxBytes: Number(maxBytes), accepted: $("choose").accept.split(",") },
+  changed: tell,
+  removed(card) {
+    const at = cards.indexOf(card);
+    cards.splice(at, 1);
+    card.element.remove();
+    if (cards.length) cards[Math.min(at, cards.length - 1)].focus();
+    else $("choose").focus();
+    tell();
+  },
+};
+
+function take(files) {
+  const given = files.map((file) => new Card(file, context));
+  cards.push(...given);
+  $("cards").append(...given.map((card) => card.element));
+  for (const card of given) card.run();
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  given[0].element.scrollIntoView({ block: "nearest", behavior: calm ? "auto" : "smooth" });
 }
 
-function clear() {
-  running?.abort();
-  running = photograph = null;
-  $("result").setAttribute("aria-busy", "false");
-  URL.revokeObjectURL($("preview").src);
-  $("preview").removeAttribute("src");
-  showPreview(false);
-  for (const id of ["answer", "error", "again", "clear", "status"]) $(id).hidden = true;
-  clearHeat($("heat"));
-  $("file").focus();
+function tell() {
+  $("session").hidden = !cards.length;
+  $("again-all").hidden = !cards.length;
+  const settled = cards.filter((card) => card.settled).length;
+  const all = cards.length === 1 ? "1 photograph" : `${cards.length} photographs`;
+  $("count").textContent = settled < cards.length ? `${settled} of ${cards.length} done` : all;
 }
 
-// The browser may know less formats than the service (TIFF), or the file may be no image: then the box stays inviting.
-function showPreview(shown) {
-  $("preview").hidden = !shown;
-  $("invitation").hidden = shown;
-  $("drop").classList.toggle("filled", shown);
-}
-
-async function send() {
-  running?.abort();
-  const mine = (running = new AbortController());
-  say("Looking…");
-  try {
-    if (photograph.size > maxBytes) throw new Error(`An image may have at most ${maxBytes / 2 ** 20} MB.`);
-    const count = $("num_captions").value;
-    const answer = await captionPhotograph(
-      photograph,
-      {
-        method: $("method").value,
-        num_captions: count,
-        beam_size: Math.max(3, count),
-        attention: true,
-      },
-      mine.signal,
-    );
-    if (mine === running) show(answer);
-  } catch (error) {
-    if (mine === running && error.name !== "AbortError") fail(error.message);
-  }
-}
-
-function say(text) {
-  clearHeat($("heat"));
-  $("result").setAttribute("aria-busy", "true");
-  $("status").textContent = text;
-  $("status").hidden = false;
-  $("error").hidden = $("answer").hidden = true;
-}
-
-function settle() {
-  $("result").setAttribute("aria-busy", "false");
-  $("status").hidden = true;
-  $("again").hidden = false;
-}
-
-function fail(message) {
-  settle();
-  $("error").textContent = message;
-  $("error").hidden = false;
-}
-
-function show(answer) {
-  settle();
-  // What the model saw, upright, whatever the format was.
-  URL.revokeObjectURL($("preview").src);
-  $("preview").src = answer.image;
-  $("preview").alt = answer.caption;
-  const [best, ...others] = answer.captions;
-  $("caption").replaceChildren(...best.words.flatMap((word) => [word.text === "'s" ? "" : " ", wordElement(word)]));
-  $("caption").dataset.text = answer.caption;
-  $("alternatives").replaceChildren(...others.map(alternative));
-  const { total } = answer.timing_ms;
-  $("timing").textContent = `${answer.model.name} on ${answer.model.device}, ${Math.round(total)} ms`;
-  $("answer").hidden = false;
-}
-
-function wordElement(word) {
-  const span = document.createElement("span");
-  span.className = "word";
-  span.tabIndex = 0;
-  span.textContent = word.text;
-  span.title = `${Math.round(word.probability * 100)} % sure`;
-  span.style.setProperty("--sure", `${Math.round(word.probability * 100)}%`);
-  const look = () => showHeat($("heat"), $("preview"), word.attention);
-  for (const event of ["pointerenter", "focus"]) span.addEventListener(event, look);
-  for (const event of ["pointerleave", "blur"]) span.addEventListener(event, () => clearHeat($("heat")));
-  return span;
-}
-
-function alternative(caption) {
-  const item = document.createElement("li");
-  const text = document.createElement("span");
-  text.textContent = caption.text;
-  const odds = document.createElement("span");
-  odds.className = "odds";
-  odds.textContent = `${Math.round(caption.mean_probability * 100)} %`;
-  odds.title = "How sure the model was of a word, on average";
-  item.append(text, odds);
-  return item;
-}
-
-async function copy(button, text) {
-  const label = (button.dataset.label ??= button.textContent);
-  try {
-    await navigator.clipboard.writeText(text);
-    button.textContent = "Copied";
-  } catch {
-    button.textContent = "Copying is not allowed here";
-  }
-  setTimeout(() => (button.textContent = label), 1500);
-}
-
-const asAttribute = (text) => text.replaceAll("&", "&amp;").replaceAll('"', "&quot;").replaceAll("<", "&lt;");
-
-$("preview").addEventListener("load", () => showPreview(true));
-$("preview").addEventListener("error", () => showPreview(false));
-$("file").addEventListener("change", () => {
-  take($("file").files[0]);
-  $("file").value = ""; // the same file can be chosen again
+$("again-all").addEventListener("click", () => cards.forEach((card) => card.run()));
+$("csv").addEventListener("click", () => download("captions.csv", "text/csv", toCsv(cards.map((c) => c.record))));
+$("json").addEventListener("click", () =>
+  download("captions.json", "application/json", toJson(cards.map((c) => c.record))),
+);
+$("clear").addEventListener("click", () => {
+  for (const card of [...cards]) card.remove();
+  announce("All photographs are cleared.");
 });
-$("again").addEventListener("click", send);
-$("clear").addEventListener("click", clear);
-$("copy").addEventListener("click", () => copy($("copy"), $("caption").dataset.text));
-$("copy-alt").addEventListener("click", () => copy($("copy-alt"), `alt="${asAttribute($("caption").dataset.text)}"`));
-$("form").addEventListener("submit", (event) => event.preventDefault());
-document.addEventListener("dragover", (event) => {
-  event.preventDefault();
-  $("drop").classList.add("over");
-});
-document.addEventListener("dragleave", () => $("drop").classList.remove("over"));
-document.addEventListener("drop", (event) => {
-  event.preventDefault();
-  $("drop").classList.remove("over");
-  take(event.dataTransfer.files[0]);
-});
-document.addEventListener("paste", (event) => take([...event.clipboardData.files].find((f) => f.type.startsWith("image/"))));
+startSettings();
+startIntake(take);

@@ -1,0 +1,32 @@
+"""What the page lets people set: DecodingOptions' fields, with the ranges that the API checks."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from model.captioner import DecodingOptions
+
+_CAPTIONS = 3  # the API gives one; the page shows what the model considered besides, as many as its beam holds
+_LABELS = {
+    "num_captions": "Captions",
+    "max_words": "Words at most",
+    "no_repeat_ngram_size": "Words in a run that may not repeat",
+    "top_p": "Top-p",
+}
+_NOT_OFFERED = "attention"  # the page always asks for it
+
+
+def controls() -> list[dict[str, Any]]:
+    """One a field: name, label, default (None: may be left empty), step, and the field's metadata."""
+    return [
+        {
+            "name": option.name,
+            "label": _LABELS.get(option.name, option.name.replace("_", " ").capitalize()),
+            "default": _CAPTIONS if option.name == "num_captions" else option.default,
+            "step": 0.01 if option.type == "float" else 1,
+            **option.metadata,
+        }
+        for option in dataclasses.fields(DecodingOptions)
+        if option.name != _NOT_OFFERED
+    ]

@@ -1,0 +1,190 @@
+// One photograph's card, from the file to the caption. Names and captions are text, never markup.
+
+import { announce } from "./announce.js";
+import { requestCaptions } from "./api.js";
+import { CaptionView, percent } from "./caption.js";
+import { asAttribute, copy } from "./copy.js";
+import { Heat } from "./heat.js";
+import { prepare } from "./photograph.js";
+import { currentSettings } from "./settings.js";
+
+let made = 0; // for headings' ids
+
+export class Card {
+  element = document.getElementById("card").content.cloneNode(true).firstElementChild;
+  state = "waiting";
+  #file;
+  #context; // {inTurn, limits, changed, removed}
+  #photograph = null; // what `prepare` made of the file
+  #running = new AbortController();
+  #view;
+  #caption; // the one that is shown large
+  #answer = null;
+  #settings = null;
+  #error = "";
+
+  constructor(file, context) {
+    this.#file = file;
+    this.#context = context;
+    const heading = this.#find("h2");
+    heading.id = `photograph-${(made += 1)}`;
+    heading.textContent = heading.title = file.name;
+    this.#find("article").setAttribute("aria-labelledby", heading.id);
+    this.#view = new CaptionView(this.#find(".caption"), this.#find(".play"), new Heat(this.#find(".heat")));
+    this.#find("img").addEventListener("load", () => this.#frame());
+    this.#picture = URL.createObjectURL(file);
+    this.#on(".cancel", () => this.cancel());
+    this.#on(".again", () => this.run());
+    this.#on(".remove", () => this.remove());
+    this.#on(".copy", (button) => copy(button, this.#caption.text));
+    this.#on(".copy-alt", (button) => copy(button, asAttribute(this.#caption.text)));
+  }
+
+  get settled() {
+    return ["done", "failed", "cancelled"].includes(this.state);
+  }
+
+  /** What a download tells of it. */
+  get record() {
+    const { image, ...answer } = this.#answer ?? {};
+    return {
+      file: this.#file.name,
+      state: this.state,
+      caption: this.#answer ? this.#caption.text : undefined,
+      settings: this.#settings ?? undefined,
+      error: this.#error || undefined,
+      answer: this.#answer ? answer : undefined,
+    };
+  }
+
+  /** Captions the photograph with the settings of now; one under way is given up. */
+  async run() {
+    this.#running.abort();
+    const { signal } = (this.#running = new AbortController());
+    this.#answer = this.#settings = null;
+    this.#view.stop();
+    this.#enter("waiting", "Waiting for its turn…");
+    try {
+      const answer = await this.#context.inTurn(() => this.#send(signal), signal);
+      if (!signal.aborted) this.#show(answer);
+    } catch (error) {
+      if (!signal.aborted) this.#fail("failed", error.message);
+    }
+  }
+
+  cancel() {
+    this.#running.abort();
+    this.#fail("cancelled", "Cancelled.");
+  }
+
+  remove() {
+    this.#running.abort();
+    this.#view.stop();
+    this.#picture = "";
+    this.#context.removed(this);
+  }
+
+  focus() {
+    this.#find("article").focus();
+  }
+
+  async #send(signal) {
+    const { limits } = this.#context;
+    this.#enter("preparing", "Making it ready…");
+    this.#photograph ??= await prepare(this.#file, limits);
+    signal.throwIfAborted();
+    const { blob, asSeen } = this.#photograph;
+    if (blob.size > limits.maxBytes) throw new Error(`It is too large: at most ${limits.maxBytes / 2 ** 20} MB.`);
+    if (blob !== this.#file) this.#picture = URL.createObjectURL(blob); // far less to hold than what the camera gave
+    this.#settings = currentSettings();
+    this.#enter("sending", "Sending…", 0);
+    const onProgress = (part) =>
+      part < 1 ? this.#enter("sending", `Sending… ${percent(part)}`, part) : this.#enter("looking", "Looking at it…");
+    const options = { ...this.#settings, attention: true, include_image: !asSeen };
+    return requestCaptions(blob, options, { signal, onProgress });
+  }
+
+  #show(answer) {
+    this.#answer = answer;
+    if (answer.image) this.#picture = answer.image;
+    this.#find(".note").hidden = !answer.low_confidence;
+    const items = answer.captions.map((caption) => this.#ranked(caption));
+    this.#find(".ranking").hidden = items.length < 2;
+    this.#find(".ranking ol").replaceChildren(...items);
+    this.#choose(answer.captions[0]);
+    const { name, device } = answer.model;
+    this.#find(".fine").textContent = `${name} on ${device}, ${Math.round(answer.timing_ms.total)} ms`;
+    this.#enter("done");
+    announce(`${this.#file.name}: ${answer.caption}${answer.low_confidence ? `. ${this.#find(".note").textContent}` : ""}`);
+  }
+
+  #ranked(caption) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "plain";
+    const [text, odds] = [caption.text, percent(caption.mean_probability)].map((content) => {
+      const span = document.createElement("span");
+      span.textContent = content;
+      return span;
+    });
+    odds.className = "odds";
+    button.append(text, " ", odds);
+    button.addEventListener("click", () => this.#choose(caption));
+    const item = document.createElement("li");
+    item.append(button);
+    return item;
+  }
+
+  #choose(caption) {
+    this.#caption = caption;
+    this.#view.show(caption);
+    this.#find("img").alt = caption.text;
+    const at = this.#answer.captions.indexOf(caption);
+    this.element.querySelectorAll(".ranking button").forEach((b, i) => b.setAttribute("aria-pressed", i === at));
+  }
+
+  #fail(state, message) {
+    this.#error = message;
+    this.#find(".error").textContent = message;
+    this.#enter(state);
+    announce(`${this.#file.name}: ${message}`);
+  }
+
+  /** `part` is how much is done, 0 to 1, where that is known. */
+  #enter(state, text = "", part) {
+    const held = this.element.contains(document.activeElement);
+    if (state !== "failed" && state !== "cancelled") this.#error = "";
+    this.state = this.element.dataset.state = state;
+    this.#find("article").setAttribute("aria-busy", !this.settled);
+    this.#find(".state").textContent = text;
+    const progress = this.#find("progress");
+    if (part === undefined) progress.removeAttribute("value");
+    else progress.value = part;
+    for (const block of this.element.querySelectorAll("[data-when]")) {
+      block.hidden = !block.dataset.when.split(" ").includes(state);
+    }
+    if (held && !document.activeElement?.checkVisibility()) this.focus(); // its button has gone with its state
+    this.#context.changed();
+  }
+
+  set #picture(address) {
+    const image = this.#find("img");
+    URL.revokeObjectURL(image.src);
+    if (address) image.src = address;
+    else image.removeAttribute("src");
+  }
+
+  #frame() {
+    const { naturalWidth, naturalHeight } = this.#find("img");
+    this.#find(".print").style.setProperty("--ratio", naturalWidth / naturalHeight);
+    this.#find(".print").hidden = false;
+  }
+
+  #find(selector) {
+    return this.element.querySelector(selector);
+  }
+
+  #on(selector, act) {
+    for (const button of this.element.querySelectorAll(selector)) button.addEventListener("click", () => act(button));
+  }
+}
