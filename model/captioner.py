@@ -50,7 +50,7 @@ class DecodingOptions:
     )
     max_words: int = _option(20, "words in a caption at most", minimum=1, maximum=50)
     length_penalty: float = _option(
-        0.4,
+        1.0,
         "log-probability is divided by length to this power (beam): above 0 favours longer captions",
         minimum=0,
         maximum=2,

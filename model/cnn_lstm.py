@@ -15,7 +15,7 @@ from model.checkpoint import Checkpoint, CheckpointMismatch, file_digest
 from model.decoder import Decoder
 from model.decoding import Hypothesis, Tokens, decode
 from model.encoder import Encoder, Preprocessing
-from model.familiarity import Familiarity
+from model.familiarity import Familiarity, summarise
 from model.vocabulary import END, PAD, START, UNKNOWN, Vocabulary, join_words
 
 TOKENS = Tokens(start=START, end=END, forbidden=(PAD, START, UNKNOWN))
@@ -86,7 +86,9 @@ class CnnLstmCaptioner:
         with stopwatch.stage("encoder"):
             pixels = self.preprocessing(images).to(self.device, memory_format=torch.channels_last)
             features = self.network.encoder(pixels)
-            unlike = self.familiarity.is_unlike(features).tolist() if self.familiarity else [False] * len(images)
+            unlike = [False] * len(images)
+            if self.familiarity:
+                unlike = self.familiarity.is_unlike(summarise(features)).tolist()
         with stopwatch.stage("decoder"):
             ranked = self.network.decode(features, options)
         return [

@@ -61,6 +61,7 @@ def running_server(folder: Path, command: tuple[str, ...] = ("app.py",), **envir
             env=os.environ | {"PORT": str(port)} | environment,
             stdout=output,
             stderr=subprocess.STDOUT,
+            start_new_session=True,  # so that a test can kill it with its workers
         )
         try:
             yield Server(process, port, log)

@@ -7,6 +7,7 @@ begin with "sweep", the records of training.sweep. All figures are of the dev sp
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -81,11 +82,18 @@ def _run_table(runs: Mapping[str, Mapping[str, Any]]) -> list[str]:
     def rows() -> Iterator[Sequence[str]]:
         for names in alike.values():
             best = [_best(runs[name]["history"]) for name in names]
-            differs = ", ".join(f"{key} {settings[names[0]].get(key)}" for key in varied)
+            own = settings[names[0]]
+            differs = ", ".join(f"{key} {_shown(own[key])}" for key in varied if own.get(key) is not None)
             seeds = ", ".join(str(settings[name]["seed"]) for name in names)
             yield [", ".join(names), differs or "–", seeds, *(_spread([b[m] for b in best]) for m in _METRICS)]
 
     return _table(["runs", "settings that differ between runs", "seeds", *_METRICS], rows())
+
+
+def _shown(value: Any) -> str:
+    """A setting, with no more of a digest than tells it from others."""
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return re.sub(r"(sha256 [0-9a-f]{8})[0-9a-f]+", r"\1", text)
 
 
 def _spread(values: Sequence[float]) -> str:
@@ -103,9 +111,8 @@ def _sweep_table(sweep: Mapping[str, Any]) -> list[str]:
     def rows() -> Iterator[Sequence[str]]:
         for way in sweep["ways"]:
             quality = way["quality"]
-            options = (
-                ", ".join(f"{name} {value}" for name, value in way["options"].items()) or "as the service's default"
-            )
+            told = way["options"]
+            options = ", ".join([told["method"], *(f"{k} {v}" for k, v in told.items() if k != "method")])
             scores = [f"{way['scores'][metric]:.3f}" for metric in (*_METRICS, "R-L")]
             counts = [str(quality[name]) for name in ("different_captions", "repeated_bigrams", "cut_off")]
             yield [options, *scores, f"{quality['mean_words']:.1f}", *counts, f"{way['seconds']:.1f}"]

@@ -23,6 +23,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from model.encoder import STAGES, Encoder, Preprocessing
+from model.familiarity import summarise
 from model.files import written_whole
 from model.images import ImageRefused, decode_image
 from training.datasets import Record
@@ -110,8 +111,8 @@ def compute_features(
 
 
 @torch.inference_mode()
-def mean_features(encoder: Encoder, features: Features, first_stage: int, device: torch.device | str) -> Tensor:
-    """(photographs that could be read, channels): the mean over the encoder's grid, from what its stages before
+def summaries(encoder: Encoder, features: Features, first_stage: int, device: torch.device | str) -> Tensor:
+    """What model/familiarity.py goes by, for the photographs that could be read, from what the encoder's stages before
     `first_stage` gave.
     """
     encoder.eval()
@@ -119,7 +120,7 @@ def mean_features(encoder: Encoder, features: Features, first_stage: int, device
     parts = []
     for start in tqdm(range(0, len(usable), _BATCH), unit="batch", desc="what photographs look like"):
         inputs = features.rows(usable[start : start + _BATCH]).to(device)
-        parts.append(encoder(inputs, first_stage).mean(dim=1).cpu())
+        parts.append(summarise(encoder(inputs, first_stage)).cpu())
     return torch.cat(parts)
 
 

@@ -41,6 +41,7 @@ def draw_curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], output: Pa
             axis.plot(*np.array(points).reshape(-1, 2).T, marker=".", label=name)
     for axis, title in zip(axes, ("dev CIDEr", "dev B-4", "training loss", "training reward"), strict=True):
         axis.set(title=title, xlabel="epoch")
+        axis.xaxis.get_major_locator().set_params(integer=True)
         axis.grid(alpha=0.3)
     axes[0].legend()
     _save(figure, output)

@@ -145,10 +145,10 @@ def _quality_lines(figures: Mapping[str, Any]) -> list[str]:
 
 def fill_in(document: str, figures: Mapping[str, Any]) -> str:
     """The document with the figures in its place for them. Raises ValueError where it has none."""
-    place = re.compile(r"(<!-- scores -->\n).*?(\n<!-- /scores -->)", re.DOTALL)
+    place = re.compile(r"(<!-- scores -->\n).*?(<!-- /scores -->)", re.DOTALL)
     if not place.search(document):
         raise ValueError("there is no <!-- scores --> … <!-- /scores --> in it")
-    return place.sub(lambda found: found[1] + summary(figures) + found[2], document)
+    return place.sub(lambda found: f"{found[1]}{summary(figures)}\n{found[2]}", document)
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ from training.engine import (
     evaluate,
     train_one_epoch,
 )
-from training.features import Features, View, compute_features, mean_features
+from training.features import Features, View, compute_features, summaries
 from training.rewards import ParallelReward
 
 _DEV_OPTIONS = DecodingOptions(method="beam", beam_size=3)
@@ -117,9 +117,9 @@ class Run:
         checkpoint = Checkpoint.load(self.best_file)
         if not checkpoint.familiarity:
             last = len(STAGES) - max((stage.encoder_stages for stage in self.config.stages.values()), default=0)
-            mean = partial(mean_features, self.network.encoder, first_stage=last, device=self.device)
+            summary = partial(summaries, self.network.encoder, first_stage=last, device=self.device)
             train, dev = (self._features(records, last, "plain") for records in (self.train_records, self.dev_records))
-            replace(checkpoint, familiarity=Familiarity.fit(mean(train), mean(dev))).save(self.best_file)
+            replace(checkpoint, familiarity=Familiarity.fit(summary(train), summary(dev))).save(self.best_file)
 
     @property
     def best_file(self) -> Path:

@@ -10,7 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,11 +27,14 @@ from training.features import TooManyRefused, compute_features
 from training.metrics import score
 from training.quality import caption_quality
 
-_DEFAULT = DecodingOptions()
+_TOLD = {
+    "greedy": ("method", "no_repeat_ngram_size"),
+    "beam": ("method", "beam_size", "length_penalty", "no_repeat_ngram_size"),
+}
 WAYS: tuple[DecodingOptions, ...] = (
     DecodingOptions(method="greedy"),
     *(DecodingOptions(beam_size=size) for size in (2, 3, 5, 8)),
-    *(DecodingOptions(beam_size=5, length_penalty=penalty) for penalty in (0.0, 0.2, 0.6, 0.8, 1.0)),
+    *(DecodingOptions(beam_size=5, length_penalty=penalty) for penalty in (0.0, 0.2, 0.4, 0.6, 0.8)),
     *(DecodingOptions(beam_size=5, no_repeat_ngram_size=size) for size in (0, 1, 3)),
 )
 
@@ -71,10 +74,10 @@ def sweep(config: Config) -> dict[str, Any]:
         found = hypotheses(network, features, vocabulary, options)
         seconds = time.monotonic() - began
         quality = caption_quality(found, references)
-        differing = {k: v for k, v in asdict(options).items() if v != getattr(_DEFAULT, k)}
+        told = {name: getattr(options, name) for name in _TOLD[options.method]}
         scores = score(found, references).corpus
-        rows.append({"options": differing, "scores": scores, "quality": quality, "seconds": seconds})
-        print(differing, {name: round(value, 4) for name, value in scores.items()}, flush=True)
+        rows.append({"options": told, "scores": scores, "quality": quality, "seconds": seconds})
+        print(told, {name: round(value, 4) for name, value in scores.items()}, flush=True)
     return {"digest": file_digest(config.model.checkpoint), "photographs": len(usable), "ways": rows}
 
 

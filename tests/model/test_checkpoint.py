@@ -29,7 +29,7 @@ def checkpoint(vocabulary):
         vocabulary_digest=vocabulary.digest,
         training={"settings": {"seed": 1}, "history": []},
         scores={"CIDEr": 0.5},
-        familiarity=Familiarity.fit(torch.randn(50, 2048), torch.randn(50, 2048)),
+        familiarity=Familiarity.fit(torch.randn(50, 2049), torch.randn(50, 2049)),
     )
 
 

@@ -4,10 +4,12 @@ import json
 
 import pytest
 
+from model.checkpoint import file_digest
 from tests.conftest import ROOT
 from tests.training.drawn_dataset import write
 from training import sweep
 from training.experiments import experiments_report, main
+from training.report import fill_in
 
 
 def run(seed, ciders, **settings):
@@ -47,14 +49,17 @@ def test_the_sweep_records_every_way_and_the_table_shows_it(tmp_path, monkeypatc
     assert sweep.main(["--data", str(data), *output, *model]) == 0
     record = json.loads((records / "sweep.json").read_text())
     assert record["photographs"] == 6 and len(record["digest"]) == 64
-    assert [way["options"] for way in record["ways"]] == [{"method": "greedy"}, {"beam_size": 2}]
+    assert [way["options"] for way in record["ways"]] == [
+        {"method": "greedy", "no_repeat_ngram_size": 2},
+        {"method": "beam", "beam_size": 2, "length_penalty": 1.0, "no_repeat_ngram_size": 2},
+    ]
     assert all(way["quality"]["repeated_bigrams"] == 0 for way in record["ways"])
 
     assert main([str(records), "--output", str(tmp_path / "experiments.md")]) == 0
     report = (tmp_path / "experiments.md").read_text()
     for way in record["ways"]:
         assert f"{way['scores']['CIDEr']:.3f}" in report
-    assert "| method greedy |" in report and "| beam_size 2 |" in report
+    assert "| greedy, no_repeat_ngram_size 2 |" in report and "| beam, beam_size 2, length_penalty 1.0," in report
 
 
 def test_no_records(tmp_path, capsys):
@@ -69,3 +74,14 @@ def test_the_page_of_experiments_is_what_the_records_say():
     runs = {name: record for name, record in records.items() if name not in sweeps}
     assert runs and sweeps
     assert (ROOT / "docs" / "experiments.md").read_text() == experiments_report(runs, sweeps)
+
+
+def test_documents_tell_what_was_measured():
+    """README and model card hold the figures of the evaluation of the shipped checkpoint, and no others."""
+    figures = json.loads((ROOT / "docs/results/flickr8k-test/scores.json").read_text())
+    assert figures["model"]["digest"] == f"sha256:{file_digest(ROOT / 'best_model.pth')}"
+    for name in ("README.md", "MODEL_CARD.md"):
+        document = (ROOT / name).read_text()
+        assert fill_in(document, figures) == document
+    with pytest.raises(ValueError, match="there is no"):
+        fill_in("a document without a place", figures)

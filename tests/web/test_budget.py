@@ -25,7 +25,7 @@ def test_what_a_visit_costs(server, browser):
     page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)
     responses = []
-    page.on("response", responses.append)
+    page.on("response", lambda found: responses.append(found))
     page.goto(server.url, wait_until="networkidle")
     assert len(responses) <= REQUESTS
     assert sum(len(response.body()) for response in responses) < BYTES

@@ -1,6 +1,8 @@
 """What goes wrong is told in words on the card it belongs to, and can be tried again."""
 
+import os
 import re
+import signal
 import time
 
 import pytest
@@ -133,7 +135,7 @@ def test_the_server_stops_in_mid_upload(browser, tmp_path, size):
             slowly(page)
             choose(page, picture("astronaut.png"))
             expect(card(page).locator(".state")).to_have_text(re.compile(r"Sending… [1-9]\d? %"))
-            server.process.kill()
+            os.killpg(server.process.pid, signal.SIGKILL)  # the worker, too, would finish what it has begun
             server.process.wait()
             expect(error(page)).to_have_text("The service cannot be reached. Is it running?")
             slowly(page, -1)

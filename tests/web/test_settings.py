@@ -99,6 +99,7 @@ def test_settings_are_sent_and_shown(page):
         "method": "sample",
         "num_captions": "4",
         "max_words": "20",
+        "no_repeat_ngram_size": "2",
         "temperature": "0.5",
         "top_p": "0.9",
         "seed": "7",

@@ -1,0 +1,74 @@
+"""One model from several."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from model.checkpoint import Checkpoint, CheckpointMismatch
+from model.decoder import Decoder, DecoderConfig
+from model.encoder import Encoder, Preprocessing
+from model.registry import ModelSettings, load_captioner
+from model.vocabulary import Vocabulary
+from tests.pictures import drawn
+from tests.training.drawn_dataset import draw, write
+from training.average import average, main, stages_that_differ
+
+
+@pytest.fixture(scope="module")
+def vocabulary():
+    return Vocabulary.build((text for number in range(20) for text in draw(number)[1]), 1)
+
+
+@pytest.fixture(scope="module")
+def family(vocabulary):
+    """Three checkpoints that share the encoder but for its last stage."""
+    torch.manual_seed(0)
+    encoder = Encoder().state_dict()
+    made = []
+    for _ in range(3):
+        last = {
+            name: torch.randn_like(tensor) * 0.01
+            for name, tensor in encoder.items()
+            if name.startswith("stages.layer4") and name.endswith("conv1.weight")
+        }
+        config = DecoderConfig(len(vocabulary), embedding=8, hidden=16)
+        decoder = Decoder(config).state_dict()
+        made.append(Checkpoint(encoder | last, decoder, "3x3", config, Preprocessing(64), vocabulary.digest))
+    return made
+
+
+def test_the_mean_of_every_weight(family):
+    found = average(family)
+    for name in ("output.weight", "layers.0.weight_hh"):
+        assert torch.allclose(found.decoder[name], sum(c.decoder[name] for c in family) / 3, atol=1e-6)
+    assert found.encoder.keys() == family[0].encoder.keys()
+
+
+def test_what_is_shared_stays_and_the_rest_is_told(family):
+    assert stages_that_differ(family) == 1 and stages_that_differ(family[:1] * 2) == 0
+    found = average(family)
+    name = "stages.layer3.0.conv1.weight"
+    assert torch.equal(found.encoder[name], family[0].encoder[name])
+
+
+def test_strangers_are_refused(family):
+    with pytest.raises(CheckpointMismatch, match="differ in vocabulary_digest"):
+        average([family[0], replace(family[1], vocabulary_digest="0" * 64)])
+
+
+def test_the_command_writes_a_model_that_captions(family, vocabulary, tmp_path, capsys):
+    data = write(tmp_path / "data", "release", 60)
+    files = [str(tmp_path / f"{number}.pth") for number in range(3)]
+    for file, checkpoint in zip(files, family, strict=True):
+        checkpoint.save(type(tmp_path)(file))
+    output, words = tmp_path / "average.pth", tmp_path / "vocab.pkl"
+    vocabulary.save(words)
+    arguments = [*files, "--data", str(data), "--output", str(output), "--cache", str(tmp_path / "cache")]
+    assert main(arguments) == 0
+    loaded = Checkpoint.load(output)
+    assert loaded.familiarity.threshold > 0 and len(loaded.training["average"]) == 3
+    captioner = load_captioner(ModelSettings(checkpoint=output, vocabulary=words, device="cpu"))
+    assert captioner.caption([drawn()])[0][0].text
+    assert main([files[0], str(tmp_path / "nowhere.pth"), "--data", str(data)]) == 2
+    assert "nowhere.pth" in capsys.readouterr().err

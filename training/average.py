@@ -1,0 +1,126 @@
+"""One model from several of one family: python -m training.average CHECKPOINT CHECKPOINT … --data DIR
+
+Checkpoints of one training, or of trainings from one start, are averaged weight by weight, which generalises better
+than each of them (Wortsman et al. 2022, arXiv 2203.05482). Choose what to average on the dev split.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+import tyro
+from torch import Tensor
+
+from model.checkpoint import Checkpoint, CheckpointMismatch, file_digest
+from model.cnn_lstm import Network
+from model.encoder import STAGES
+from model.familiarity import Familiarity
+from training.datasets import DatasetRefused, in_split, read_dataset
+from training.features import TooManyRefused, compute_features, summaries
+
+
+@dataclass(frozen=True)
+class Config:
+    checkpoints: tyro.conf.Positional[tuple[Path, ...]]
+    """The first one gives all but the weights."""
+    data: Path
+    """What they were trained on: the average must know what its photographs look like to it."""
+    output: Path = Path("runs/average.pth")
+    cache: Path = Path("runs/features")
+    """As in training."""
+
+
+def average(checkpoints: Sequence[Checkpoint]) -> Checkpoint:
+    """Raises CheckpointMismatch where they are not of one family."""
+    first = checkpoints[0]
+    for other in checkpoints[1:]:
+        for name in ("vocabulary_digest", "decoder_config", "stride", "preprocessing"):
+            if getattr(first, name) != getattr(other, name):
+                raise CheckpointMismatch(f"the checkpoints differ in {name}: they cannot be averaged")
+    return replace(
+        first,
+        encoder=_mean([checkpoint.encoder for checkpoint in checkpoints]),
+        decoder=_mean([checkpoint.decoder for checkpoint in checkpoints]),
+        scores={},
+        familiarity=None,
+    )
+
+
+def _mean(weights: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """What is the same in all stays so to the last bit: features that were computed with it are found again."""
+    first = weights[0]
+    return {
+        name: tensor
+        if all(torch.equal(tensor, other[name]) for other in weights)
+        else torch.stack([other[name] for other in weights]).mean(dim=0)
+        for name, tensor in first.items()
+    }
+
+
+def stages_that_differ(checkpoints: Sequence[Checkpoint]) -> int:
+    """How many of the encoder's last stages are not the same in all: the others' features are shared."""
+    first = checkpoints[0].encoder
+    for number, stage in enumerate(STAGES):
+        own = [name for name in first if name.startswith(f"stages.{stage}.")]
+        if any(not torch.equal(first[name], other.encoder[name]) for other in checkpoints for name in own):
+            return len(STAGES) - number
+    return 0
+
+
+def learn_familiarity(config: Config, checkpoint: Checkpoint, encoder_stages: int) -> Familiarity:
+    """Raises DatasetRefused, TooManyRefused."""
+    encoder = Network.from_checkpoint(checkpoint).encoder
+    records = read_dataset(config.data)
+    last = len(STAGES) - encoder_stages
+    train, dev = (
+        summaries(
+            encoder,
+            compute_features(
+                in_split(records, split),
+                encoder,
+                checkpoint.preprocessing,
+                config.cache,
+                dataset_size=len(records),
+                last=last,
+                mixed_precision=False,
+            ),
+            last,
+            "cpu",
+        )
+        for split in ("train", "dev")
+    )
+    return Familiarity.fit(train, dev)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    config = tyro.cli(Config, args=arguments, description=__doc__)
+    try:
+        if not config.checkpoints:
+            raise CheckpointMismatch("there is nothing to average")
+        checkpoints = [Checkpoint.load(file) for file in config.checkpoints]
+        averaged = average(checkpoints)
+        averaged = replace(
+            averaged,
+            familiarity=learn_familiarity(config, averaged, stages_that_differ(checkpoints)),
+            training={
+                "average": [
+                    {"sha256": file_digest(file), "training": checkpoint.training}
+                    for file, checkpoint in zip(config.checkpoints, checkpoints, strict=True)
+                ]
+            },
+        )
+    except (CheckpointMismatch, DatasetRefused, TooManyRefused, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    config.output.parent.mkdir(parents=True, exist_ok=True)
+    averaged.save(config.output)
+    print(f"written: {config.output}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
