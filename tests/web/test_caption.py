@@ -178,9 +178,9 @@ def test_a_caption_that_the_model_doubts_is_marked(page):
     answered(page, low_confidence=True)
     choose(page)
     expect(card(page).locator(".note")).to_have_text(
-        "The model is unsure about this photograph: check the caption before you use it."
+        "This photograph is unlike those that the model knows: check the caption before you use it."
     )
-    expect(page.locator("#announcer")).to_contain_text("unsure about this photograph")
+    expect(page.locator("#announcer")).to_contain_text("unlike those that the model knows")
 
 
 def test_no_doubt_no_mark(desktop):
