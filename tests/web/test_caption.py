@@ -34,7 +34,7 @@ def test_the_caption_and_its_alternatives_are_the_apis(page, expected):
         f"{c['text']} {round(c['mean_probability'] * 100)} %".split() for c in expected["captions"]
     ]
     expect(card(page).locator("img")).to_have_attribute("alt", expected["caption"])
-    expect(card(page).locator(".note")).to_be_hidden()
+    expect(card(page).locator(".note")).to_be_visible(visible=expected["low_confidence"])
     expect(card(page).locator(".fine")).to_contain_text("cnn-lstm on ")
 
 
