@@ -13,6 +13,7 @@ from itertools import chain
 from loky import ProcessPoolExecutor
 
 _ORDERS = 4
+_IDLE_SECONDS = 300
 _SIGMA = 6.0  # of CIDEr-D's penalty for a difference in length
 
 Ngram = tuple[int, ...]
@@ -59,7 +60,12 @@ class ParallelReward:
         if processes == 1:
             self._own = CaptionReward(references, bleu_weight)
         else:
-            self._pool = ProcessPoolExecutor(processes, initializer=_begin, initargs=(references, bleu_weight))
+            self._pool = ProcessPoolExecutor(
+                processes,
+                timeout=_IDLE_SECONDS,  # or they would outlive a training that is killed
+                initializer=_begin,
+                initargs=(references, bleu_weight),
+            )
 
     def __call__(self, images: Sequence[int], hypotheses: Texts) -> list[list[float]]:
         """For each image, by its number in the references, the rewards of its hypotheses."""

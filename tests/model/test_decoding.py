@@ -76,9 +76,8 @@ def sentences(found):
 
 
 @pytest.mark.parametrize("penalty", [0.0, 0.8, 2.0])
-@pytest.mark.parametrize("max_words", [1, 2, 4])
-@pytest.mark.parametrize("size", [0, 1, 2])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("max_words", "size"), [(1, 0), (2, 0), (4, 0), (4, 1), (4, 2)])
+@pytest.mark.parametrize("seed", range(2))
 def test_a_wide_beam_is_exhaustive_search(penalty, max_words, size, seed):
     toy = Toy(seed=seed)
     wide = 3**max_words  # as many hypotheses as there are sentences of full length: nothing is ever dropped
