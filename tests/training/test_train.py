@@ -136,9 +136,9 @@ def test_a_checkpoint_tells_no_paths_of_this_machine(folder, uninterrupted):
     assert training["settings"]["encoder_weights"].startswith("resnet50.pth (sha256 ")
 
 
-@pytest.mark.parametrize("epoch", [2, 5, 7])
+@pytest.mark.parametrize("epoch", [2, 7])
 def test_killed_in_mid_epoch_it_goes_on_to_the_same_weights(folder, uninterrupted, epoch):
-    """Epoch 2 is in the first stage, epoch 5 in the middle of the fine-tuning, epoch 7 self-critical with the encoder.
+    """Epoch 2 is in the first stage, epoch 7 self-critical with the encoder, after stages of every other kind.
 
     Losses and scores of the epochs after the kill are compared too: they show every step, also where the best
     weights, with which a stage ends, are from before it.
