@@ -11,10 +11,8 @@ from pathlib import Path
 
 from model.answer import describe_answer
 from model.captioner import DecodingOptions, OptionRefused, Stopwatch
-from model.checkpoint import CheckpointMismatch
 from model.images import ImageRefused, decode_image
-from model.registry import BACKENDS, BackendUnavailable, ModelSettings, load_captioner
-from model.vocabulary import VocabularyRefused
+from model.registry import BACKENDS, LOADING_ERRORS, ModelSettings, load_captioner
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -43,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = DecodingOptions.parse({name: text for name, text in given.items() if text is not None})
         captioner = load_captioner(ModelSettings(parsed.backend, parsed.checkpoint, parsed.vocabulary, parsed.device))
-    except (OptionRefused, BackendUnavailable, CheckpointMismatch, VocabularyRefused, OSError) as error:
+    except (OptionRefused, *LOADING_ERRORS) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     status = 0

@@ -109,12 +109,11 @@ class Encoder(nn.Module):
         folded = copy.deepcopy(self).eval().requires_grad_(False)
         for module in list(folded.modules()):
             for name, convolution in list(module.named_children()):
-                norm = {"0": "1"}.get(name, name.replace("conv", "bn"))
                 if isinstance(convolution, nn.Conv2d):
-                    setattr(
-                        module, name, fuse_conv_bn_eval(convolution, cast(nn.BatchNorm2d, module.get_submodule(norm)))
-                    )
-                    setattr(module, norm, nn.Identity())
+                    norm_name = {"0": "1"}.get(name, name.replace("conv", "bn"))  # torchvision's names
+                    norm = cast(nn.BatchNorm2d, module.get_submodule(norm_name))
+                    setattr(module, name, fuse_conv_bn_eval(convolution, norm))
+                    setattr(module, norm_name, nn.Identity())
         return folded
 
     def train(self, mode: bool = True) -> Encoder:

@@ -9,6 +9,8 @@ from pathlib import Path
 import torch
 
 from model.captioner import Captioner
+from model.checkpoint import CheckpointMismatch
+from model.vocabulary import VocabularyRefused
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,9 @@ def _cnn_lstm(settings: ModelSettings, device: torch.device) -> Captioner:
 
     return CnnLstmCaptioner.load(settings.checkpoint, settings.vocabulary, device)
 
+
+LOADING_ERRORS = (BackendUnavailable, CheckpointMismatch, VocabularyRefused, OSError)
+"""What a command line tells in one line when `load_captioner` raises it."""
 
 BACKENDS: dict[str, Callable[[ModelSettings, torch.device], Captioner]] = {"cnn-lstm": _cnn_lstm}
 

@@ -20,7 +20,7 @@ from model.cnn_lstm import Network
 from model.encoder import STAGES
 from model.familiarity import Familiarity
 from training.datasets import DatasetRefused, in_split, read_dataset
-from training.features import TooManyRefused, compute_features, summaries
+from training.features import TooManyRefused, compute_features, learn_familiarity
 
 
 @dataclass(frozen=True)
@@ -71,29 +71,24 @@ def stages_that_differ(checkpoints: Sequence[Checkpoint]) -> int:
     return 0
 
 
-def learn_familiarity(config: Config, checkpoint: Checkpoint, encoder_stages: int) -> Familiarity:
+def _familiarity(config: Config, checkpoint: Checkpoint, encoder_stages: int) -> Familiarity:
     """Raises DatasetRefused, TooManyRefused."""
     encoder = Network.from_checkpoint(checkpoint).encoder
     records = read_dataset(config.data)
     last = len(STAGES) - encoder_stages
     train, dev = (
-        summaries(
+        compute_features(
+            in_split(records, split),
             encoder,
-            compute_features(
-                in_split(records, split),
-                encoder,
-                checkpoint.preprocessing,
-                config.cache,
-                dataset_size=len(records),
-                last=last,
-                mixed_precision=False,
-            ),
-            last,
-            "cpu",
+            checkpoint.preprocessing,
+            config.cache,
+            dataset_size=len(records),
+            last=last,
+            mixed_precision=False,
         )
         for split in ("train", "dev")
     )
-    return Familiarity.fit(train, dev)
+    return learn_familiarity(encoder, train, dev, last, "cpu")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -105,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         averaged = average(checkpoints)
         averaged = replace(
             averaged,
-            familiarity=learn_familiarity(config, averaged, stages_that_differ(checkpoints)),
+            familiarity=_familiarity(config, averaged, stages_that_differ(checkpoints)),
             training={
                 "average": [
                     {"sha256": file_digest(file), "training": checkpoint.training}

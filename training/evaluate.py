@@ -20,10 +20,9 @@ from tqdm import tqdm
 
 from model.answer import describe_model
 from model.captioner import Caption, Captioner, DecodingOptions, OptionRefused
-from model.checkpoint import CheckpointMismatch
 from model.images import ImageRefused, decode_image
-from model.registry import BackendUnavailable, ModelSettings, load_captioner
-from model.vocabulary import Vocabulary, VocabularyRefused, tokenise
+from model.registry import LOADING_ERRORS, ModelSettings, load_captioner
+from model.vocabulary import Vocabulary, tokenise
 from training.datasets import DatasetRefused, Record, Split, in_split, is_flickr8k_test, read_dataset
 from training.features import TooManyRefused, check_refused
 from training.intervals import bootstrap_intervals
@@ -146,15 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         config = tyro.cli(Config, args=arguments, description=__doc__)
         figures, captions = evaluate(config)
-    except (
-        DatasetRefused,
-        TooManyRefused,
-        OptionRefused,
-        BackendUnavailable,
-        CheckpointMismatch,
-        VocabularyRefused,
-        OSError,
-    ) as error:
+    except (DatasetRefused, TooManyRefused, OptionRefused, *LOADING_ERRORS) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     report = evaluation_report(figures, captions)

@@ -23,7 +23,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from model.encoder import STAGES, Encoder, Preprocessing
-from model.familiarity import summarise
+from model.familiarity import Familiarity, summarise
 from model.files import written_whole
 from model.images import ImageRefused, decode_image
 from training.datasets import Record
@@ -122,6 +122,13 @@ def summaries(encoder: Encoder, features: Features, first_stage: int, device: to
         inputs = features.rows(usable[start : start + _BATCH]).to(device)
         parts.append(summarise(encoder(inputs, first_stage)).cpu())
     return torch.cat(parts)
+
+
+def learn_familiarity(
+    encoder: Encoder, train: Features, dev: Features, first_stage: int, device: torch.device | str
+) -> Familiarity:
+    """What the photographs of both splits look like to the encoder, from what its stages before `first_stage` gave."""
+    return Familiarity.fit(*(summaries(encoder, features, first_stage, device) for features in (train, dev)))
 
 
 @dataclass

@@ -22,7 +22,6 @@ from model.checkpoint import Checkpoint, file_digest
 from model.cnn_lstm import Network
 from model.decoder import Decoder, DecoderConfig
 from model.encoder import STAGES, Encoder, Preprocessing
-from model.familiarity import Familiarity
 from model.files import written_whole
 from model.registry import choose_device
 from model.vocabulary import Vocabulary
@@ -36,7 +35,7 @@ from training.engine import (
     evaluate,
     train_one_epoch,
 )
-from training.features import Features, View, compute_features, summaries
+from training.features import Features, View, compute_features, learn_familiarity
 from training.rewards import ParallelReward
 
 _DEV_OPTIONS = DecodingOptions(method="beam", beam_size=3)
@@ -117,9 +116,9 @@ class Run:
         checkpoint = Checkpoint.load(self.best_file)
         if not checkpoint.familiarity:
             last = len(STAGES) - max((stage.encoder_stages for stage in self.config.stages.values()), default=0)
-            summary = partial(summaries, self.network.encoder, first_stage=last, device=self.device)
             train, dev = (self._features(records, last, "plain") for records in (self.train_records, self.dev_records))
-            replace(checkpoint, familiarity=Familiarity.fit(summary(train), summary(dev))).save(self.best_file)
+            familiarity = learn_familiarity(self.network.encoder, train, dev, last, self.device)
+            replace(checkpoint, familiarity=familiarity).save(self.best_file)
 
     @property
     def best_file(self) -> Path:

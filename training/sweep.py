@@ -17,10 +17,10 @@ from typing import Annotated, Any
 import tyro
 
 from model.captioner import DecodingOptions
-from model.checkpoint import Checkpoint, CheckpointMismatch, file_digest
+from model.checkpoint import Checkpoint, file_digest
 from model.cnn_lstm import Network
-from model.registry import BackendUnavailable, ModelSettings, choose_device
-from model.vocabulary import Vocabulary, VocabularyRefused, tokenise
+from model.registry import LOADING_ERRORS, ModelSettings, choose_device
+from model.vocabulary import Vocabulary, tokenise
 from training.datasets import DatasetRefused, in_split, read_dataset
 from training.engine import hypotheses
 from training.features import TooManyRefused, compute_features
@@ -85,14 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     config = tyro.cli(Config, args=arguments, description=__doc__)
     try:
         result = sweep(config)
-    except (
-        DatasetRefused,
-        TooManyRefused,
-        BackendUnavailable,
-        CheckpointMismatch,
-        VocabularyRefused,
-        OSError,
-    ) as error:
+    except (DatasetRefused, TooManyRefused, *LOADING_ERRORS) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     config.output.parent.mkdir(parents=True, exist_ok=True)
