@@ -92,17 +92,19 @@ class CnnLstmCaptioner:
         with stopwatch.stage("decoder"):
             ranked = self.network.decode(features, options)
         return [
-            [self._caption(hypothesis, options.attention, low_confidence) for hypothesis in found]
+            [to_caption(hypothesis, self.vocabulary, options.attention, low_confidence) for hypothesis in found]
             for found, low_confidence in zip(ranked, unlike, strict=True)
         ]
 
-    def _caption(self, hypothesis: Hypothesis, with_attention: bool, low_confidence: bool) -> Caption:
-        texts = self.vocabulary.decode(hypothesis.tokens)
-        words = tuple(
-            Word(text, math.exp(score), _grid(weights) if with_attention else None)
-            for text, score, weights in zip(texts, hypothesis.log_probabilities, hypothesis.attention, strict=False)
-        )
-        return Caption(join_words(texts), hypothesis.log_probability, words, low_confidence)
+
+def to_caption(hypothesis: Hypothesis, vocabulary: Vocabulary, with_attention: bool, low_confidence: bool) -> Caption:
+    """What a person reads of a finished sequence of tokens."""
+    texts = vocabulary.decode(hypothesis.tokens)
+    words = tuple(
+        Word(text, math.exp(score), _grid(weights) if with_attention else None)
+        for text, score, weights in zip(texts, hypothesis.log_probabilities, hypothesis.attention, strict=False)
+    )
+    return Caption(join_words(texts), hypothesis.log_probability, words, low_confidence)
 
 
 def _grid(weights: Tensor) -> tuple[tuple[float, ...], ...]:

@@ -101,7 +101,7 @@ class Decoder(nn.Module):
     def init_state(self, features: Tensor) -> DecoderState:
         """The state before the first word, from grid features (rows, cells, channels)."""
         values = self.project(features)
-        zero = values.new_zeros(len(values), self.config.hidden)
+        zero = values.new_zeros(values.shape[0], self.config.hidden)  # len() would fix the size in an export
         return DecoderState(values, values.mean(dim=1), (zero, zero), (zero, zero))
 
     def step(self, tokens: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState, Tensor]:
