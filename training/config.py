@@ -68,8 +68,13 @@ class Config:
     ema_decay: float = 0.0
     """What is tested and kept is an exponential moving average of the weights: of the old average this share stays at
     every step (0.998, say); 0 keeps the weights themselves."""
+    photographs: int = 0
+    """Train on so many of the training photographs, taken evenly from the whole split; 0 is all."""
     views: tuple[View, ...] = ("plain", "flip")
     """The forms in which a training photograph is shown, one drawn at random each time."""
+    cell_dropout: float = 0.0
+    """Of a batch's grid cells this share, drawn anew at every step, is not shown to the decoder while it learns
+    (after patch dropout, Liu et al. 2022, arXiv 2208.07220)."""
     architecture: Literal["top-down", "stacked"] = "top-down"
     """See model/decoder.py."""
     embedding: int = 256

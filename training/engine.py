@@ -161,6 +161,7 @@ def train_one_epoch(
     seed: int,
     learning_rate_at: Callable[[float], float],
     mixed_precision: bool,
+    cell_dropout: float = 0.0,
     after_step: Callable[[], None] | None = None,
     description: str = "training",
 ) -> float:
@@ -182,7 +183,7 @@ def train_one_epoch(
             inputs = batch.inputs.to(device, memory_format=torch.channels_last)
             with torch.autocast(device.type, torch.bfloat16, mixed_precision):
                 features = network.encoder(inputs, first_stage=len(STAGES) - encoder_stages)
-                loss, shown = objective(network, features, batch)
+                loss, shown = objective(network, _some_cells(features, cell_dropout), batch)
             if not math.isfinite(loss.item()):
                 raise LossNotFinite(f"the loss is {loss.item()} after {seen} photographs of {description}")
             optimizer.zero_grad(set_to_none=True)
@@ -195,6 +196,14 @@ def train_one_epoch(
             bar.update(len(inputs))
             bar.set_postfix({objective.shown: f"{total / seen:.3f}"}, refresh=False)
     return total / seen
+
+
+def _some_cells(features: Tensor, left_out: float) -> Tensor:
+    """(images, cells, channels) to fewer cells, the same ones of every image."""
+    if not left_out:
+        return features
+    cells = features.shape[1]
+    return features[:, torch.randperm(cells)[: max(1, round(cells * (1 - left_out)))]]
 
 
 def hypotheses(

@@ -1,7 +1,8 @@
 """The table of experiments: python -m training.experiments docs/experiments --output docs/experiments.md
 
 The folder holds what runs wrote: record.json of training runs under names of your choice, and, under names that
-begin with "sweep", the records of training.sweep. All figures are of the dev split.
+begin with "sweep", the records of training.sweep, with "ablation-", those of training.ablation. All figures are of the
+dev split.
 """
 
 from __future__ import annotations
@@ -27,8 +28,14 @@ class Config:
     output: Path = Path("docs/experiments.md")
 
 
-def experiments_report(runs: Mapping[str, Mapping[str, Any]], sweeps: Mapping[str, Mapping[str, Any]]) -> str:
-    """Markdown, from run records and sweep records by name."""
+_ABLATION, _SWEEP = "ablation-", "sweep"
+
+
+def experiments_report(records: Mapping[str, Mapping[str, Any]]) -> str:
+    """Markdown, from the records by name."""
+    sweeps = {name: record for name, record in records.items() if name.startswith(_SWEEP)}
+    ablation = {name.removeprefix(_ABLATION): run for name, run in records.items() if name.startswith(_ABLATION)}
+    runs = {name: record for name, record in records.items() if not name.startswith((_SWEEP, _ABLATION))}
     lines = [
         "# Experiments",
         "",
@@ -37,6 +44,8 @@ def experiments_report(runs: Mapping[str, Mapping[str, Any]], sweeps: Mapping[st
     ]
     lines += ["", "## Stages: what each added", "", *_stage_table(runs)]
     lines += ["", "## Runs: what differs, over seeds", "", *_run_table(runs)]
+    if ablation:
+        lines += ["", "## Ablation: each ingredient alone and in sum", "", *_ablation_table(ablation)]
     for name, sweep in sweeps.items():
         lines += ["", f"## Decoding: {name}, checkpoint {sweep['digest'][:8]}", "", *_sweep_table(sweep)]
     return "\n".join(lines) + "\n"
@@ -90,14 +99,39 @@ def _run_table(runs: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return _table(["runs", "settings that differ between runs", "seeds", *_METRICS], rows())
 
 
+def _ablation_table(runs: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Variants named VARIANT-SEED, the best last; what each adds to the baseline of the same seed."""
+    variants: dict[str, dict[int, Mapping[str, Any]]] = defaultdict(dict)
+    for name, record in runs.items():
+        variants[name.rpartition("-")[0]][record["settings"]["seed"]] = record
+    best = {
+        name: {seed: _best(record["history"]) for seed, record in by_seed.items()} for name, by_seed in variants.items()
+    }
+    baseline = best.get("baseline", {})
+
+    def rows() -> Iterator[Sequence[str]]:
+        for name in sorted(best, key=lambda name: mean(scores["CIDEr"] for scores in best[name].values())):
+            shared = sorted(best[name].keys() & baseline.keys())
+            gains = [best[name][seed]["CIDEr"] - baseline[seed]["CIDEr"] for seed in shared]
+            gained = "–" if name == "baseline" or not gains else _spread(gains, "+.3f")
+            seconds = mean(epoch["seconds"] for run in variants[name].values() for epoch in run["history"])
+            spreads = [_spread([scores[metric] for scores in best[name].values()]) for metric in _METRICS]
+            seeds = ", ".join(map(str, sorted(best[name])))
+            photographs = next(iter(variants[name].values()))["photographs"]
+            yield [name.replace("_", " "), str(photographs), seeds, f"{seconds:.0f}", *spreads, gained]
+
+    header = ["ingredient", "photographs", "seeds", "seconds an epoch", *_METRICS, "CIDEr gained"]
+    return _table(header, rows())
+
+
 def _shown(value: Any) -> str:
     """A setting, with no more of a digest than tells it from others."""
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return re.sub(r"(sha256 [0-9a-f]{8})[0-9a-f]+", r"\1", text)
 
 
-def _spread(values: Sequence[float]) -> str:
-    return f"{mean(values):.3f}" + (f" ± {stdev(values):.3f}" if len(values) > 1 else "")
+def _spread(values: Sequence[float], form: str = ".3f") -> str:
+    return f"{mean(values):{form}}" + (f" ± {stdev(values):.3f}" if len(values) > 1 else "")
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -131,9 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not records:
         print(f"error: there are no records in {config.folder}", file=sys.stderr)
         return 2
-    sweeps = {name: record for name, record in records.items() if name.startswith("sweep")}
-    runs = {name: record for name, record in records.items() if name not in sweeps}
-    config.output.write_text(experiments_report(runs, sweeps))
+    config.output.write_text(experiments_report(records))
     print(f"written: {config.output}")
     return 0
 

@@ -56,6 +56,9 @@ class Run:
         records = read_dataset(config.data)
         self.dataset_size = len(records)
         self.train_records, self.dev_records = in_split(records, "train"), in_split(records, "dev")
+        if 0 < config.photographs < len(self.train_records):
+            step = len(self.train_records) / config.photographs
+            self.train_records = [self.train_records[int(number * step)] for number in range(config.photographs)]
         if not self.train_records or not self.dev_records:
             raise DatasetRefused(f"{config.data} has no photographs to train on or none to choose by (dev)")
         self.vocabulary = Vocabulary.build(
@@ -151,6 +154,7 @@ class Run:
                     seed=config.seed * 100_003 + number,
                     learning_rate_at=partial(_half_cosine, stage.epochs, state["epoch"]),
                     mixed_precision=config.mixed_precision,
+                    cell_dropout=config.cell_dropout,
                     after_step=partial(average.update_parameters, self.network) if average else None,
                     description=f"epoch {number}",
                 )

@@ -21,7 +21,7 @@ def run(seed, ciders, **settings):
         }
         for number, (stage, cider) in enumerate(ciders, start=1)
     ]
-    return {"settings": {"seed": seed, "frozen": {"epochs": 3}} | settings, "history": epochs}
+    return {"photographs": 60, "settings": {"seed": seed, "frozen": {"epochs": 3}} | settings, "history": epochs}
 
 
 def test_stages_seeds_and_what_differs():
@@ -30,13 +30,30 @@ def test_stages_seeds_and_what_differs():
             "plain1": run(1, [("frozen", 0.40), ("frozen", 0.30), ("fine_tune", 0.45)], dropout=0.5),
             "plain2": run(2, [("frozen", 0.44), ("fine_tune", 0.55)], dropout=0.5),
             "wet": run(1, [("frozen", 0.30)], dropout=0.1),
-        },
-        {},
+        }
     )
     assert "| plain1 | frozen | 2 | 15 | 0.500 | 0.100 | 0.400 |" in report
     assert "| plain1 | fine_tune | 1 | 30 | 0.500 | 0.300 | 0.450 |" in report
     assert "| plain1, plain2 | dropout 0.5 | 1, 2 | 0.500 ± 0.000 | 0.250 ± 0.071 | 0.500 ± 0.071 |" in report
     assert "| wet | dropout 0.1 | 1 | 0.500 | 0.100 | 0.300 |" in report
+
+
+def test_the_ablation_compares_seed_by_seed():
+    report = experiments_report(
+        {
+            "ablation-baseline-1": run(1, [("frozen", 0.40)]),
+            "ablation-baseline-2": run(2, [("frozen", 0.44)]),
+            "ablation-all_in_sum-1": run(1, [("frozen", 0.30), ("fine_tune", 0.50)]),
+            "ablation-all_in_sum-2": run(2, [("frozen", 0.56)]),
+            "ablation-stacked-2": run(2, [("frozen", 0.34)]),
+        }
+    )
+    rows = [line for line in report.splitlines() if line.startswith(("| all", "| base", "| stacked"))]
+    assert rows == [
+        "| stacked | 60 | 2 | 10 | 0.500 | 0.100 | 0.340 | -0.100 |",
+        "| baseline | 60 | 1, 2 | 10 | 0.500 ± 0.000 | 0.100 ± 0.000 | 0.420 ± 0.028 | – |",
+        "| all in sum | 60 | 1, 2 | 13 | 0.500 ± 0.000 | 0.150 ± 0.071 | 0.530 ± 0.042 | +0.110 ± 0.014 |",
+    ]
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -70,10 +87,8 @@ def test_no_records(tmp_path, capsys):
 def test_the_page_of_experiments_is_what_the_records_say():
     folder = ROOT / "docs" / "experiments"
     records = {file.stem: json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))}
-    sweeps = {name: record for name, record in records.items() if name.startswith("sweep")}
-    runs = {name: record for name, record in records.items() if name not in sweeps}
-    assert runs and sweeps
-    assert (ROOT / "docs" / "experiments.md").read_text() == experiments_report(runs, sweeps)
+    assert {"first", "joint", "sweep"} <= records.keys()
+    assert (ROOT / "docs" / "experiments.md").read_text() == experiments_report(records)
 
 
 def test_documents_tell_what_was_measured():
