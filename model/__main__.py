@@ -12,7 +12,7 @@ from pathlib import Path
 from model.answer import describe_answer
 from model.captioner import DecodingOptions, OptionRefused, Stopwatch
 from model.images import ImageRefused, decode_image
-from model.registry import BACKENDS, LOADING_ERRORS, ModelSettings, load_captioner
+from model.registry import LOADING_ERRORS, add_model_arguments, load_captioner, model_settings
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -20,11 +20,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("photographs", nargs="+", type=Path, metavar="PHOTOGRAPH")
     parser.add_argument("--json", action="store_true", help="print what the API returns, one JSON object a line")
     parser.add_argument("--no-image", action="store_true", help="with --json: leave the image out")
-    model = ModelSettings()
-    parser.add_argument("--backend", default=model.backend, choices=list(BACKENDS))
-    parser.add_argument("--checkpoint", default=model.checkpoint, type=Path)
-    parser.add_argument("--vocabulary", default=model.vocabulary, type=Path)
-    parser.add_argument("--device", default=model.device, help="cpu, cuda or auto (default)")
+    add_model_arguments(parser)
     for option in dataclasses.fields(DecodingOptions):
         flag = "--" + option.name.replace("_", "-")
         if option.type == "bool":
@@ -40,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = {field.name: getattr(parsed, field.name) for field in dataclasses.fields(DecodingOptions)}
     try:
         options = DecodingOptions.parse({name: text for name, text in given.items() if text is not None})
-        captioner = load_captioner(ModelSettings(parsed.backend, parsed.checkpoint, parsed.vocabulary, parsed.device))
+        captioner = load_captioner(model_settings(parsed))
     except (OptionRefused, *LOADING_ERRORS) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

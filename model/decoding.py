@@ -5,6 +5,8 @@ and the attention (rows, cells). A state is anything with `select(rows)`, which 
 
 Every method keeps five promises: no forbidden token is chosen, no caption is empty, every caption ends, no n-gram of
 `no_repeat_ngram_size` words comes twice, and an image's captions do not depend on which other images are in the batch.
+
+A token is a word, or a part of one: `max_words` and n-grams count words, a length is that of the tokens.
 """
 
 from __future__ import annotations
@@ -27,6 +29,9 @@ S = TypeVar("S", bound=State)
 Step = Callable[[Tensor, S], tuple[Tensor, S, Tensor]]
 
 
+_TOKENS_A_WORD = 4  # a caption of parts of words ends at this many times `max_words` tokens at the latest
+
+
 @dataclass(frozen=True)
 class Tokens:
     """What the decoder must know of a vocabulary."""
@@ -35,6 +40,12 @@ class Tokens:
     end: int
     forbidden: tuple[int, ...]
     """Never chosen: padding, start, unknown. The probabilities of the others are scaled up to sum to one."""
+    continues: Tensor | None = None
+    """(vocabulary), true for a token that goes on with the word before it. None: every token is a word."""
+
+    def at_most(self, options: DecodingOptions) -> int:
+        """How many tokens a caption may have before its end."""
+        return options.max_words * (1 if self.continues is None else _TOKENS_A_WORD)
 
 
 @dataclass(frozen=True)
@@ -66,7 +77,7 @@ def decode(
         return _beam_search(step, state, images, tokens, options, device)
     if options.method == "greedy":
         return _roll_out(step, state, images, 1, tokens, options, lambda scores, _: scores.argmax(1), device)
-    choose = _nucleus(options, _noise(images, options).to(device))
+    choose = _nucleus(options, _noise(images, tokens.at_most(options) + 1, options).to(device))
     found = _roll_out(step, state, images, options.num_captions, tokens, options, choose, device)
     return [sorted(hypotheses, key=lambda hypothesis: -hypothesis.log_probability) for hypotheses in found]
 
@@ -83,17 +94,38 @@ def _permitted(log_probabilities: Tensor, paths: Tensor, tokens: Tokens, options
         scores[:, tokens.end] = -torch.inf
     # What is ruled out from here on is not scaled up: a caption that is cut short keeps the low probability of
     # ending there.
-    if position == options.max_words:
+    if position == tokens.at_most(options):
         end = scores[:, tokens.end].clone()
         scores.fill_(-torch.inf)
         scores[:, tokens.end] = end
     size = options.no_repeat_ngram_size
-    if 0 < size <= position:
+    if tokens.continues is not None:
+        _count_words(scores, paths, tokens.continues, tokens.end, options)
+    elif 0 < size <= position:
         ngrams = paths.unfold(1, size, 1)  # (rows, n-grams, size)
         begun = (ngrams[:, :, :-1] == paths[:, None, position - size + 1 :]).all(dim=2)
         rows, places = begun.nonzero(as_tuple=True)
         scores[rows, ngrams[rows, places, -1]] = -torch.inf
     return scores
+
+
+def _count_words(scores: Tensor, paths: Tensor, continues: Tensor, end: int, options: DecodingOptions) -> None:
+    """Rules out, in place, a word more than `max_words` and a token that would complete an n-gram of words again."""
+    after = ~continues[paths]
+    after[:, :1] = True  # whatever comes first begins a word
+    spent = after.sum(dim=1) >= options.max_words
+    begins = ~continues
+    begins[end] = False
+    scores.masked_fill_(spent[:, None] & begins, -torch.inf)
+    size = options.no_repeat_ngram_size
+    if size == 0:
+        return
+    for row, (path, starts) in enumerate(zip(paths.tolist(), after.tolist(), strict=True)):
+        bounds = [place for place, start in enumerate(starts) if start] + [len(path)]
+        for first, last in zip(bounds, bounds[size:], strict=False):
+            *begun, completing = path[first:last]
+            if path[len(path) - len(begun) :] == begun:
+                scores[row, completing] = -torch.inf
 
 
 def _roll_out(
@@ -113,7 +145,7 @@ def _roll_out(
     ended = torch.zeros(rows, dtype=torch.bool, device=device)
     paths = torch.empty((rows, 0), dtype=torch.long, device=device)
     log_probabilities, attention = [], []
-    for position in range(options.max_words + 1):
+    for position in range(tokens.at_most(options) + 1):
         scores, state, weights = step(last, state)
         # A row that has ended only goes on until the others have: it may say what it likes.
         scores = torch.where(ended[:, None], scores, _permitted(scores, paths, tokens, options))
@@ -133,9 +165,9 @@ def _roll_out(
     return [hypotheses[i * each : (i + 1) * each] for i in range(images)]
 
 
-def _noise(images: int, options: DecodingOptions) -> Tensor:
-    """Uniform numbers (images * num_captions, max_words + 1): with a seed the same for every image."""
-    shape = (options.num_captions, options.max_words + 1)
+def _noise(images: int, positions: int, options: DecodingOptions) -> Tensor:
+    """Uniform numbers (images * num_captions, positions): with a seed the same for every image."""
+    shape = (options.num_captions, positions)
     if options.seed is None:
         return torch.rand(images * shape[0], shape[1])
     return torch.rand(shape, generator=torch.Generator().manual_seed(options.seed)).repeat(images, 1)
@@ -169,7 +201,7 @@ def _beam_search(
     """Beam search in which finished hypotheses wait in a pool of `beam_size` while the others go on.
 
     It stops when no running hypothesis can still enter the best `num_captions` of any image: log-probabilities
-    only fall and the divisor is at most (max_words + 1) ** length_penalty, so that bound is exact.
+    only fall and the divisor is at most that of the longest caption, so that bound is exact.
     """
     size, penalty = options.beam_size, options.length_penalty
     first_row = torch.arange(images, device=device).unsqueeze(1) * size
@@ -180,7 +212,7 @@ def _beam_search(
     paths = torch.empty((images * size, 0), dtype=torch.long, device=device)
     pool = _Pool(images, size, device)
     history = []
-    for position in range(options.max_words + 1):
+    for position in range(tokens.at_most(options) + 1):
         scores, state, attention = step(last, state)
         scores = _permitted(scores, paths, tokens, options).view(images, size, -1)
         total, index = (running.unsqueeze(2) + scores).flatten(1).topk(2 * size, dim=1)
@@ -194,7 +226,7 @@ def _beam_search(
         parent, token, last_score = (part.gather(1, kept) for part in (parent, token, last_score))
         history.append((parent, token, last_score, attention.view(images, size, -1)))
 
-        reachable = running[:, 0] / (options.max_words + 1) ** penalty
+        reachable = running[:, 0] / (tokens.at_most(options) + 1) ** penalty
         if (pool.score[:, options.num_captions - 1] >= reachable).all():
             break
         rows, last = (first_row + parent).flatten(), token.flatten()

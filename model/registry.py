@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
+import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal, get_args
 
 import torch
 
@@ -12,17 +15,27 @@ from model.captioner import Captioner
 from model.checkpoint import CheckpointMismatch
 from model.vocabulary import VocabularyRefused
 
+Dtype = Literal["auto", "fp32", "bf16", "fp16", "int8"]
+
+
+def _setting(default: Any, help: str) -> Any:
+    return field(default=default, metadata={"help": help})
+
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """What an operator chooses of the model."""
+    """What an operator chooses of the model; docs/backends.md says more."""
 
-    backend: str = "cnn-lstm"
-    """A name in BACKENDS."""
-    checkpoint: Path = Path("best_model.pth")
-    vocabulary: Path = Path("vocab.pkl")
-    device: str = "auto"
-    """cpu, cuda, or auto: cuda where there is one."""
+    backend: str = _setting("cnn-lstm", "which captioner: cnn-lstm, blip, blip2 or clipcap")
+    checkpoint: Path = _setting(Path("best_model.pth"), "weights of cnn-lstm")
+    vocabulary: Path = _setting(Path("vocab.pkl"), "words of cnn-lstm")
+    device: str = _setting("auto", "cpu, cuda, or auto: cuda where there is one")
+    weights: str = _setting("", "weights of the other back ends: a folder, or a name on the Hugging Face Hub")
+    revision: str = _setting("", "commit, tag or branch of a name on the Hub; known names have a pinned commit")
+    dtype: Dtype = _setting(
+        "auto", "numbers of the other back ends: fp32, bf16, fp16, int8 (blip2 on CUDA), or auto: half of fp32 on CUDA"
+    )
+    prompt: str = _setting("", "text that a caption of blip or blip2 goes on from, or a question for blip2")
 
 
 class BackendUnavailable(RuntimeError):
@@ -35,10 +48,33 @@ def _cnn_lstm(settings: ModelSettings, device: torch.device) -> Captioner:
     return CnnLstmCaptioner.load(settings.checkpoint, settings.vocabulary, device)
 
 
+def _blip(settings: ModelSettings, device: torch.device) -> Captioner:
+    from model.blip import BlipCaptioner
+
+    return BlipCaptioner.load(settings, device)
+
+
+def _blip2(settings: ModelSettings, device: torch.device) -> Captioner:
+    from model.blip2 import Blip2Captioner
+
+    return Blip2Captioner.load(settings, device)
+
+
+def _clipcap(settings: ModelSettings, device: torch.device) -> Captioner:
+    from model.clipcap import ClipCapCaptioner
+
+    return ClipCapCaptioner.load(settings, device)
+
+
 LOADING_ERRORS = (BackendUnavailable, CheckpointMismatch, VocabularyRefused, OSError)
 """What a command line tells in one line when `load_captioner` raises it."""
 
-BACKENDS: dict[str, Callable[[ModelSettings, torch.device], Captioner]] = {"cnn-lstm": _cnn_lstm}
+BACKENDS: dict[str, Callable[[ModelSettings, torch.device], Captioner]] = {
+    "cnn-lstm": _cnn_lstm,
+    "blip": _blip,
+    "blip2": _blip2,
+    "clipcap": _clipcap,
+}
 
 
 def choose_device(name: str) -> torch.device:
@@ -53,11 +89,37 @@ def choose_device(name: str) -> torch.device:
 
 
 def load_captioner(settings: ModelSettings = ModelSettings()) -> Captioner:
-    """The captioner that the settings name.
+    """The captioner that the settings name. A back end's packages are imported here and not before.
 
     Raises BackendUnavailable, and what the back end's loader raises for its files
-    (for cnn-lstm: FileNotFoundError, CheckpointMismatch, VocabularyRefused).
+    (FileNotFoundError, CheckpointMismatch, VocabularyRefused).
     """
     if settings.backend not in BACKENDS:
         raise BackendUnavailable(f"there is no back end '{settings.backend}'; choose one of {', '.join(BACKENDS)}")
-    return BACKENDS[settings.backend](settings, choose_device(settings.device))
+    if settings.dtype not in get_args(Dtype):
+        raise BackendUnavailable(f"there is no dtype '{settings.dtype}'; choose one of {', '.join(get_args(Dtype))}")
+    device = choose_device(settings.device)
+    try:
+        return BACKENDS[settings.backend](settings, device)
+    except ImportError as error:
+        raise BackendUnavailable(
+            f"the back end '{settings.backend}' needs packages that are not installed ({error.name or error}): "
+            "pip install -r requirements-backends.txt"
+        ) from error
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """An argument for each setting; `model_settings` reads them."""
+    choices = {"backend": list(BACKENDS), "dtype": get_args(Dtype)}
+    for setting in dataclasses.fields(ModelSettings):
+        parser.add_argument(
+            f"--{setting.name}",
+            default=setting.default,
+            type=type(setting.default),
+            choices=choices.get(setting.name),
+            help=setting.metadata["help"],
+        )
+
+
+def model_settings(arguments: argparse.Namespace) -> ModelSettings:
+    return ModelSettings(**{s.name: getattr(arguments, s.name) for s in dataclasses.fields(ModelSettings)})
