@@ -183,7 +183,7 @@ def train_one_epoch(
             inputs = batch.inputs.to(device, memory_format=torch.channels_last)
             with torch.autocast(device.type, torch.bfloat16, mixed_precision):
                 features = network.encoder(inputs, first_stage=len(STAGES) - encoder_stages)
-                loss, shown = objective(network, _some_cells(features, cell_dropout), batch)
+                loss, shown = objective(network, some_cells(features, cell_dropout), batch)
             if not math.isfinite(loss.item()):
                 raise LossNotFinite(f"the loss is {loss.item()} after {seen} photographs of {description}")
             optimizer.zero_grad(set_to_none=True)
@@ -198,7 +198,7 @@ def train_one_epoch(
     return total / seen
 
 
-def _some_cells(features: Tensor, left_out: float) -> Tensor:
+def some_cells(features: Tensor, left_out: float) -> Tensor:
     """(images, cells, channels) to fewer cells, the same ones of every image."""
     if not left_out:
         return features

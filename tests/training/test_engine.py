@@ -10,7 +10,15 @@ from model.decoder import Decoder, DecoderConfig
 from model.encoder import Encoder
 from model.vocabulary import UNKNOWN, Vocabulary
 from training.datasets import Record
-from training.engine import CrossEntropy, LossNotFinite, SelfCritical, TrainingData, evaluate, train_one_epoch
+from training.engine import (
+    CrossEntropy,
+    LossNotFinite,
+    SelfCritical,
+    TrainingData,
+    evaluate,
+    some_cells,
+    train_one_epoch,
+)
 from training.features import Features
 from training.rewards import ParallelReward
 
@@ -124,3 +132,22 @@ def test_self_critical_training_raises_the_reward(records, features, vocabulary,
     objective = SelfCritical(ParallelReward(references), samples=10)
     rewards = train(network, data, 60, objective, rate=0.002, mixed_precision=mixed_precision)
     assert sum(rewards[-5:]) / 5 > 1.5 * sum(rewards[:5]) / 5
+
+
+def test_cell_dropout_leaves_out_the_same_cells_of_every_image_and_others_next_time():
+    cells = torch.arange(2 * 10).view(2, 10, 1).float()
+    shown = [some_cells(cells, 0.3) for _ in range(20)]
+    for part in shown:
+        assert part.shape == (2, 7, 1) and len(set(part[0, :, 0].tolist())) == 7
+        assert torch.equal(part[1], part[0] + 10)
+    assert len({tuple(part[0, :, 0].tolist()) for part in shown}) > 10
+    assert some_cells(cells, 0.0) is cells and some_cells(cells, 0.99).shape == (2, 1, 1)
+
+
+def test_cell_dropout_acts_in_training_alone_and_repeats_with_the_seed(records, features, vocabulary):
+    data = TrainingData.of(records, vocabulary, [features])
+    losses = [train(make(vocabulary), data, 3, cell_dropout=share) for share in (0.0, 0.5, 0.5)]
+    assert losses[0] != losses[1] == losses[2]
+    network = make(vocabulary)
+    losses = train(network, data, 100, cell_dropout=0.25)
+    assert losses[-1] < 0.5 < losses[0]

@@ -1,3 +1,5 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
@@ -61,6 +63,22 @@ def test_a_cropped_view_shows_most_of_the_photograph_and_depends_on_its_name_alo
         assert 155 <= abs(across[100, -1] - across[100, 0]) <= 200 and 155 <= down[-1, 100] - down[0, 100] <= 200
         mirrored += across[100, -1] < across[100, 0]
     assert 10 < mirrored < 30
+
+
+def test_numbered_crops_differ_from_each_other_and_show_at_least_seven_tenths_of_each_side():
+    ramp = np.tile(np.arange(200, dtype=np.uint8), (200, 1))
+    image = Image.fromarray(np.stack([ramp, ramp.T, ramp], axis=2))
+    views = [view for view in get_args(features.View) if view.startswith("crop")]
+    assert len(views) == 6
+    sides = []
+    for number in range(20):
+        seen = [features._seen(image, view, f"{number}.jpg") for view in views]
+        assert all(other.size == image.size for other in seen)
+        assert len({other.tobytes() for other in seen}) == len(views)
+        for other in seen[1:]:
+            across, down = (np.asarray(other)[:, :, channel].astype(int) for channel in (0, 1))
+            sides += [abs(across[100, -1] - across[100, 0]), down[-1, 100] - down[0, 100]]
+    assert min(sides) >= 135 and max(sides) <= 200 and min(sides) < 150  # 70 %, less the edges' interpolation
 
 
 def test_they_are_computed_once(records, encoder, tmp_path, monkeypatch):
