@@ -1,20 +1,48 @@
-"""How `gunicorn app:app` and `python app.py` serve: one process with one model, threads for its clients."""
+"""How `gunicorn app:app` and `python app.py` serve: processes with a model each, threads for their clients."""
 
-import logging
 import os
 from pathlib import Path
 
+from service import logs, metrics
+from service.settings import Settings
+
+settings = Settings.from_environment(os.environ)
+
 wsgi_app = "app:app"
 bind = f"0.0.0.0:{os.environ.get('PORT', '7860')}"
-workers = 1
+workers = settings.workers
 worker_class = "service.worker.DeadlineWorker"
-threads = 16
-timeout = 120  # seconds that a worker may take to import PyTorch from a cold disk
+threads = settings.max_queue + 64  # a thread for each request that waits, and for those that are refused or short
+timeout = 120  # seconds without a sign of life, after which a worker is replaced
 keepalive = 5  # seconds
-graceful_timeout = 30  # seconds that requests under way get after SIGTERM
+graceful_timeout = settings.deadline_seconds + 5  # seconds that requests under way get after SIGTERM
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # the heartbeat file stays off the disk
-accesslog = "-"
-
-logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+accesslog = None  # service.observability writes a line a request
+logconfig_dict = logs.configuration(settings.log_format)
 
 control_socket_disable = True  # nobody steers it but by signals
+
+
+def on_starting(server):
+    server.counts = metrics.create_folder()
+
+
+def pre_fork(server, worker):
+    """The lowest slot that no worker has."""
+    taken = {other.slot for other in server.WORKERS.values()}
+    worker.slot = next(slot for slot in range(len(taken) + 1) if slot not in taken)
+
+
+def post_fork(server, worker):
+    if server.counts:
+        metrics.share(server.counts, worker.slot)
+
+
+def child_exit(server, worker):
+    if server.counts:
+        metrics.forget(server.counts, worker.slot)
+
+
+def on_exit(server):
+    if server.counts:
+        metrics.remove_folder(server.counts)

@@ -1,4 +1,4 @@
-"""The answer to one photograph as plain data: what the API returns and `python -m model --json` prints."""
+"""The answer to one photograph as plain data: what the API returns and `python -m model caption` writes."""
 
 from __future__ import annotations
 
@@ -25,18 +25,27 @@ def describe_answer(
     include_image: bool = True,
 ) -> dict[str, Any]:
     """`captions` are of `image`, best first; `stopwatch` holds the stages so far."""
-    answer: dict[str, Any] = {
+    return describe_captions(captions, captioner) | describe_moment(image, stopwatch, include_image=include_image)
+
+
+def describe_captions(captions: Sequence[Caption], captioner: Captioner) -> dict[str, Any]:
+    """The part of the answer that does not depend on the moment: neither the picture nor the timings."""
+    return {
         "caption": captions[0].text,
         "captions": [_describe_caption(caption) for caption in captions],
         "low_confidence": captions[0].low_confidence,
         "model": describe_model(captioner),
     }
+
+
+def describe_moment(image: Image.Image, stopwatch: Stopwatch, *, include_image: bool) -> dict[str, Any]:
+    """The other part: the picture, where it is asked for, and the timings."""
+    moment: dict[str, Any] = {}
     if include_image:
         with stopwatch.stage("image"):
-            answer["image"] = "data:image/jpeg;base64," + base64.b64encode(encode_jpeg(image)).decode("ascii")
+            moment["image"] = "data:image/jpeg;base64," + base64.b64encode(encode_jpeg(image)).decode("ascii")
     timing = {stage: round(value, 2) for stage, value in stopwatch.milliseconds.items()}
-    answer["timing_ms"] = timing | {"total": round(sum(stopwatch.milliseconds.values()), 2)}
-    return answer
+    return moment | {"timing_ms": timing | {"total": round(sum(stopwatch.milliseconds.values()), 2)}}
 
 
 def _describe_caption(caption: Caption) -> dict[str, Any]:

@@ -8,10 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-import torch
 from PIL import Image
+
+if TYPE_CHECKING:
+    import torch  # a process that only speaks to a captioner elsewhere does without: it takes seconds and memory
 
 Method = Literal["beam", "greedy", "sample"]
 

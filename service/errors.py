@@ -5,21 +5,41 @@ from __future__ import annotations
 import logging
 from http import HTTPStatus
 
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, current_app, jsonify, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from model.captioner import OptionRefused
-from model.images import ImageRefused, Refusal
-from service.host import NotReady
+from model.images import ImageRefused
+from service.batching import Busy
+from service.host import CaptioningFailed, ClientLeft, DeadlineExceeded, NotReady
+from service.observability import request_id
 
 log = logging.getLogger(__name__)
 
-_STATUS = {
-    Refusal.NOT_AN_IMAGE: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    Refusal.DAMAGED_IMAGE: HTTPStatus.UNPROCESSABLE_ENTITY,
-    Refusal.TOO_MANY_PIXELS: HTTPStatus.UNPROCESSABLE_ENTITY,
+CLIENT_LEFT = 499  # nginx's; nobody sees it but the log
+
+CODES: dict[str, tuple[int, str]] = {
+    "no_image": (HTTPStatus.BAD_REQUEST, "no photograph came, or an empty one"),
+    "too_many_images": (HTTPStatus.BAD_REQUEST, "more photographs than a request may have"),
+    "bad_parameter": (HTTPStatus.BAD_REQUEST, "an option has a value that it cannot have"),
+    "bad_request": (HTTPStatus.BAD_REQUEST, "what came is not HTTP"),
+    "unauthorized": (HTTPStatus.UNAUTHORIZED, "the API key is missing or wrong"),
+    "not_found": (HTTPStatus.NOT_FOUND, "there is nothing at this path"),
+    "method_not_allowed": (HTTPStatus.METHOD_NOT_ALLOWED, "the path has other methods"),
+    "too_large": (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "more bytes, or parts, than a request may have"),
+    "not_an_image": (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "not a photograph in a format that is read"),
+    "damaged_image": (HTTPStatus.UNPROCESSABLE_ENTITY, "the photograph is truncated or corrupt"),
+    "too_many_pixels": (HTTPStatus.UNPROCESSABLE_ENTITY, "the photograph has too many pixels"),
+    "too_many_requests": (HTTPStatus.TOO_MANY_REQUESTS, "more requests from one address than it may make"),
+    "internal_error": (HTTPStatus.INTERNAL_SERVER_ERROR, "a mistake of the service's, which is logged"),
+    "captioning_failed": (HTTPStatus.INTERNAL_SERVER_ERROR, "the model failed of this photograph, twice"),
+    "not_ready": (HTTPStatus.SERVICE_UNAVAILABLE, "the model is being loaded, or could not be"),
+    "busy": (HTTPStatus.SERVICE_UNAVAILABLE, "as many photographs as may are under way already"),
+    "deadline_exceeded": (HTTPStatus.GATEWAY_TIMEOUT, "the photograph was not captioned in time"),
 }
+"""Status and meaning of every code that an error can have."""
+
 _RETRY_AFTER_SECONDS = 5
 _DRAINED_BYTES = 256 * 1024 * 1024
 
@@ -34,55 +54,60 @@ class BadRequest(ValueError):
 
 def failure(status: int, code: str, message: str) -> Response:
     _drain()
-    response = jsonify(error={"code": code, "message": message})
+    response = jsonify(error={"code": code, "message": message, "request_id": request_id()})
     response.status_code = status
     return response
 
 
+def explain(error: Exception) -> tuple[int, str, str]:
+    """Status, code and message; what nobody foresaw is logged."""
+    match error:
+        case BadRequest():
+            return _coded(error.code, str(error))
+        case OptionRefused():
+            return _coded("bad_parameter", str(error))
+        case ParseException():
+            return _coded("bad_request", "The request's body is not valid HTTP.")
+        case ImageRefused():
+            return _coded(error.refusal.value, str(error))
+        case RequestEntityTooLarge():
+            return _coded("too_large", _too_large())
+        case HTTPException():
+            status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+            return status, status.phrase.lower().replace(" ", "_"), error.description or status.phrase
+        case ClientLeft():
+            return CLIENT_LEFT, "client_left", "The client closed the connection."
+        case CaptioningFailed():
+            return _coded("captioning_failed", str(error))
+        case NotReady():
+            return _coded("not_ready", str(error))
+        case Busy():
+            return _coded("busy", str(error))
+        case DeadlineExceeded():
+            return _coded("deadline_exceeded", str(error))
+    log.error("%s %s failed", request.method, request.path, exc_info=error)
+    return _coded("internal_error", "Something went wrong here; it was logged.")
+
+
+def _coded(code: str, message: str) -> tuple[int, str, str]:
+    status, _ = CODES[code]
+    return status, code, message
+
+
 def register(app: Flask) -> None:
-    @app.errorhandler(BadRequest)
-    def bad_request(error: BadRequest) -> Response:
-        return failure(HTTPStatus.BAD_REQUEST, error.code, str(error))
-
-    @app.errorhandler(OptionRefused)
-    def bad_option(error: OptionRefused) -> Response:
-        return failure(HTTPStatus.BAD_REQUEST, "bad_parameter", str(error))
-
-    @app.errorhandler(ImageRefused)
-    def refused(error: ImageRefused) -> Response:
-        return failure(_STATUS[error.refusal], error.refusal.value, str(error))
-
-    @app.errorhandler(NotReady)
-    def not_ready(error: NotReady) -> Response:
-        response = failure(HTTPStatus.SERVICE_UNAVAILABLE, "not_ready", str(error))
-        response.headers["Retry-After"] = str(_RETRY_AFTER_SECONDS)
-        return response
-
-    @app.errorhandler(RequestEntityTooLarge)
-    def too_large(error: RequestEntityTooLarge) -> Response:
-        limit = app.config["MAX_UPLOAD_BYTES"] / 2**20
-        return failure(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            "too_large",
-            f"The request is too large: an image may have at most {limit:g} MB.",
-        )
-
-    @app.errorhandler(ParseException)
-    def not_http(error: ParseException) -> Response:
-        return failure(HTTPStatus.BAD_REQUEST, "bad_request", "The request's body is not valid HTTP.")
-
-    @app.errorhandler(HTTPException)
-    def http(error: HTTPException) -> Response:
-        status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
-        response = failure(status, status.phrase.lower().replace(" ", "_"), error.description or status.phrase)
-        if status == HTTPStatus.METHOD_NOT_ALLOWED:
+    @app.errorhandler(Exception)
+    def failed(error: Exception) -> Response:
+        response = failure(*explain(error))
+        if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+            response.headers["Retry-After"] = str(_RETRY_AFTER_SECONDS)
+        if isinstance(error, HTTPException) and response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             response.headers["Allow"] = dict(error.get_headers()).get("Allow", "")
         return response
 
-    @app.errorhandler(Exception)
-    def unexpected(error: Exception) -> Response:
-        log.exception("%s %s failed", request.method, request.path)
-        return failure(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "Something went wrong here; it was logged.")
+
+def _too_large() -> str:
+    one, several = (current_app.config[f"MAX_{what}_BYTES"] / 2**20 for what in ("UPLOAD", "IMAGES_UPLOAD"))
+    return f"It is too large: an image may have at most {one:g} MB, several in one request {several:g} MB together."
 
 
 def _drain() -> None:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http import HTTPStatus
 from io import BytesIO
 from typing import IO, Any
 
 from flask import Blueprint, Request, Response, current_app, jsonify, render_template, request
+from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from model.answer import describe_answer, describe_model
-from model.captioner import DecodingOptions, Stopwatch, parse_bool
+from model.answer import describe_moment
+from model.captioner import DecodingOptions, parse_bool
 from model.images import FORMATS, LONGEST_SIDE
 from service.controls import controls
-from service.errors import BadRequest
-from service.host import Host
+from service.errors import BadRequest, explain
+from service.host import Captioned, Host
+from service.observability import note
+from service.worker import has_left
 
 blueprint = Blueprint("captions", __name__)
 
 IMAGE_FIELDS = ("image", "file")
+MAX_IMAGES = 32
+MULTIPART_OVERHEAD = 64 * 1024  # boundaries, headers and the other fields around the photographs
 _HOW_TO_SEND = "Send the photograph as multipart/form-data in a file field named 'image'."
 
 
@@ -49,12 +55,12 @@ def page() -> str:
 def health() -> tuple[Response, int]:
     """200 when a photograph would be captioned, 503 before that and if the captioner could not be loaded."""
     host = _host()
-    if host.status == "healthy":
-        model = describe_model(host.captioner)
-        return jsonify(
-            status="healthy", device=model["device"], model=model["name"], digest=model["digest"]
-        ), HTTPStatus.OK
-    body = {"status": host.status, "model": host.settings.backend}
+    state = host.state
+    if state in ("ready", "busy"):
+        model = host.model
+        described = {"device": model["device"], "model": model["name"], "digest": model["digest"]}
+        return jsonify({"status": "healthy", "state": state} | described), HTTPStatus.OK
+    body = {"status": state, "state": state, "model": host.settings.backend}
     if host.failure:
         body["message"] = host.failure
     return jsonify(body), HTTPStatus.SERVICE_UNAVAILABLE
@@ -63,28 +69,69 @@ def health() -> tuple[Response, int]:
 @blueprint.post("/predict")
 def predict() -> Response:
     """A photograph and options to captions; see README for the parameters and the answer."""
-    stopwatch = Stopwatch()
-    _ = _host().captioner  # nothing is read or decoded for a captioner that cannot answer
-    data = _uploaded_image()
-    options = DecodingOptions.parse(request.values)
-    include_image = parse_bool("include_image", request.values.get("include_image") or "true")
-    with stopwatch.stage("decode"):
-        image = _host().decode(data)
-    captions = _host().caption([image], options, stopwatch)[0]
-    return jsonify(describe_answer(image, captions, _host().captioner, stopwatch, include_image=include_image))
+    _host().check()  # nothing is read or decoded for a captioner that cannot answer
+    uploads = _uploads()
+    if len(uploads) > 1:
+        raise BadRequest("too_many_images", "Send one photograph a request, or several to /predict/batch.")
+    options, include_image = _options(include_image=True)
+    [outcome] = _host().caption(uploads, options, _client_has_left())
+    if isinstance(outcome, Exception):
+        raise outcome
+    return jsonify(_answer(outcome, include_image))
 
 
-def _uploaded_image() -> bytes:
+@blueprint.post("/predict/batch")
+def predict_batch() -> Response:
+    """Several photographs, with the same options, to a result or an error each, in their order."""
+    _host().check()
+    request.max_content_length = current_app.config["MAX_IMAGES_UPLOAD_BYTES"] + MULTIPART_OVERHEAD
+    uploads, most = _uploads(), min(MAX_IMAGES, _host().settings.max_queue)
+    if len(uploads) > most:
+        raise BadRequest("too_many_images", f"Send at most {most} photographs a request.")
+    options, include_image = _options(include_image=False)
+    outcomes = _host().caption(uploads, options, _client_has_left())
+    return jsonify(results=[_result(outcome, include_image) for outcome in outcomes], model=_host().model)
+
+
+def _uploads() -> list[bytes | Exception]:
+    """The request's photographs, or why one is not looked at; at least one. Those named `image` come before `file`."""
     if request.mimetype != "multipart/form-data":  # nothing else is read, at whatever size
         raise BadRequest("no_image", _HOW_TO_SEND)
     files = [file for field in IMAGE_FIELDS for file in request.files.getlist(field)]
     if not files:
         raise BadRequest("no_image", _HOW_TO_SEND)
-    if len(files) > 1:
-        raise BadRequest("too_many_images", "Send one photograph a request.")
-    data: bytes = files[0].read()
+    return [_read(file) for file in files]
+
+
+def _read(file: FileStorage) -> bytes | Exception:
+    data: bytes = file.read()
     if not data:
-        raise BadRequest("no_image", "The file is empty.")
-    if len(data) > current_app.config["MAX_UPLOAD_BYTES"]:
-        raise RequestEntityTooLarge
-    return data
+        return BadRequest("no_image", "The file is empty.")
+    return data if len(data) <= current_app.config["MAX_UPLOAD_BYTES"] else RequestEntityTooLarge()
+
+
+def _options(include_image: bool) -> tuple[DecodingOptions, bool]:
+    """How to decode, and whether to give the image back, for which the default is given. Raises OptionRefused."""
+    text = request.values.get("include_image") or str(include_image)
+    return DecodingOptions.parse(request.values), parse_bool("include_image", text)
+
+
+def _client_has_left() -> Callable[[], bool]:
+    connection = request.environ.get("gunicorn.socket")
+    return lambda: connection is not None and has_left(connection)
+
+
+def _answer(captioned: Captioned, include_image: bool) -> dict[str, Any]:
+    moment = describe_moment(captioned.image, captioned.stopwatch, include_image=include_image)
+    note(captioned.stopwatch.milliseconds, captioned.batch)
+    return captioned.answer | moment
+
+
+def _result(outcome: Captioned | Exception, include_image: bool) -> dict[str, Any]:
+    """An item of a batch's answer, which tells the model once for all."""
+    if isinstance(outcome, Exception):
+        _, code, message = explain(outcome)
+        return {"error": {"code": code, "message": message}}
+    answer = _answer(outcome, include_image)
+    del answer["model"]
+    return answer
