@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from pathlib import Path
+from typing import get_args
 
 from model.captioner import DecodingOptions
-from model.registry import BACKENDS, ModelSettings
+from model.registry import BACKENDS, Dtype, ModelSettings
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """--backend, --checkpoint, --vocabulary, --device."""
+    """One a field of ModelSettings."""
     group = parser.add_argument_group("model")
-    model = ModelSettings()
-    group.add_argument("--backend", default=model.backend, choices=list(BACKENDS), help=f"default {model.backend}")
-    group.add_argument("--checkpoint", default=model.checkpoint, type=Path, help=f"default {model.checkpoint}")
-    group.add_argument("--vocabulary", default=model.vocabulary, type=Path, help=f"default {model.vocabulary}")
-    group.add_argument("--device", default=model.device, help="cpu, cuda or auto (default)")
+    choices = {"backend": list(BACKENDS), "dtype": get_args(Dtype)}
+    for setting in dataclasses.fields(ModelSettings):
+        group.add_argument(
+            f"--{setting.name}",
+            default=setting.default,
+            type=type(setting.default),
+            choices=choices.get(setting.name),
+            help=setting.metadata["help"] + (f" (default {setting.default})" if setting.default else ""),
+        )
 
 
 def model_settings(parsed: argparse.Namespace) -> ModelSettings:
-    return ModelSettings(parsed.backend, parsed.checkpoint, parsed.vocabulary, parsed.device)
+    return ModelSettings(
+        **{setting.name: getattr(parsed, setting.name) for setting in dataclasses.fields(ModelSettings)}
+    )
 
 
 def add_decoding_arguments(parser: argparse.ArgumentParser) -> None:

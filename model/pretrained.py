@@ -25,6 +25,7 @@ from huggingface_hub.utils import httpx
 from PIL import Image
 from safetensors import SafetensorError
 from torch import Tensor
+from transformers import DynamicCache, EncoderDecoderCache
 
 from model.captioner import Caption, DecodingOptions, Stopwatch, Word
 from model.checkpoint import CheckpointMismatch, file_digest
@@ -127,6 +128,14 @@ def load_model(model_class: Any, folder: Path, dtype: Dtype, device: torch.devic
     return (model if dtype == "int8" else model.to(device)).eval().requires_grad_(False)
 
 
+def load_part(part_class: Any, folder: Path) -> Any:
+    """A tokenizer or an image processor. Raises CheckpointMismatch."""
+    try:
+        return part_class.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointMismatch(f"{folder} holds nothing that {part_class.__name__} can read: {error}") from error
+
+
 def _eight_bit(device: torch.device) -> Any:
     """LLM.int8() (Dettmers et al. 2022, arXiv 2208.07339)."""
     if device.type != "cuda":
@@ -159,7 +168,8 @@ class SubWords:
         return self
 
     def text(self, tokens: Sequence[int]) -> str:
-        return " ".join(self.tokenizer.decode(list(tokens), skip_special_tokens=True).split())
+        text = self.tokenizer.decode(list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=True)
+        return " ".join(text.split())
 
     def caption(self, hypothesis: Hypothesis, with_attention: bool) -> Caption:
         """A word's probability is the product of its tokens', its attention their mean."""
@@ -205,6 +215,11 @@ class CachedState:
             self.cache.cross_attention_cache.reorder_cache(rows)
         prompted = self.prompted and (self.prompted[0][rows], self.prompted[1][rows])
         return CachedState(self.cache, image_of, prompted)
+
+
+def new_cache(encoder_decoder: bool) -> Any:
+    """An empty cache for a decoder, with a part for the encoder's keys and values if it attends to one."""
+    return EncoderDecoderCache(DynamicCache(), DynamicCache()) if encoder_decoder else DynamicCache()
 
 
 Forward = Callable[[Tensor, Any], tuple[Tensor, Tensor]]
