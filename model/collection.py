@@ -1,0 +1,89 @@
+"""Photographs on the disk: which are meant by files, folders, patterns and lists of these, and what is in one."""
+
+from __future__ import annotations
+
+import glob
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+EXTENSIONS = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"))
+STANDARD_INPUT = "-"
+MAX_FILE_BYTES = 256 * 1024 * 1024
+"""A larger file is refused unread: several are held at a time."""
+
+
+class PhotographUnreadable(OSError):
+    """There is no file that could be read; the message says why."""
+
+
+def find_photographs(names: Sequence[str], leave_out: Path | None = None) -> Iterator[str]:
+    """Paths, in the order of `names`, one at a time: what is held of 100,000 is the names of a few folders.
+
+    A file is taken whatever it is called. Of a folder, with the folders in it, and of a pattern with *, ? or [, the
+    files with an image's extension are taken, sorted by name; hidden ones, linked folders and the folder `leave_out`
+    are passed over. What does not exist or cannot be listed is given as it is: reading it tells why.
+    """
+    skipped = leave_out.resolve() if leave_out else None
+    for name in names:
+        if Path(name).is_dir():
+            yield from _walk(name, skipped)
+        elif not os.path.lexists(name) and glob.has_magic(name):
+            found = sorted(glob.iglob(name, recursive=True))  # noqa: PTH207  # relative and absolute patterns alike
+            yield from filter(_is_photograph, found)
+        else:
+            yield name
+
+
+def read_list(name: str) -> list[str]:
+    """The lines of a text file, or of standard input for "-"; empty ones are passed over.
+
+    Raises OSError, UnicodeDecodeError never: a name that is not UTF-8 is kept as the file system has it.
+    """
+    data = sys.stdin.buffer.read() if name == STANDARD_INPUT else Path(name).read_bytes()
+    return [os.fsdecode(line) for line in data.splitlines() if line.strip()]
+
+
+def _is_photograph(path: str) -> bool:
+    return Path(path).suffix.lower() in EXTENSIONS and Path(path).is_file()
+
+
+def _walk(folder: str, skipped: Path | None) -> Iterator[str]:
+    """By an explicit stack: folders may be nested deeper than Python calls functions."""
+    left = [(folder, True)]
+    while left:
+        path, is_folder = left.pop()
+        if not is_folder:
+            yield path
+        elif skipped is None or Path(path).resolve() != skipped:
+            try:
+                with os.scandir(path) as entries:
+                    inside = sorted(filter(_is_meant, entries), key=lambda entry: entry.name, reverse=True)
+            except OSError:
+                yield path
+            else:
+                left += [(entry.path, entry.is_dir(follow_symlinks=False)) for entry in inside]
+
+
+def _is_meant(entry: os.DirEntry[str]) -> bool:
+    if entry.name.startswith("."):
+        return False
+    return entry.is_dir(follow_symlinks=False) or _is_photograph(entry.path)
+
+
+def read_photograph(path: str | Path) -> bytes:
+    """Raises PhotographUnreadable: not there, not a plain file, larger than MAX_FILE_BYTES, not permitted."""
+    try:
+        file = Path(path)
+        size = file.stat().st_size
+        if not file.is_file():  # a folder that could not be listed, or a pipe, which would be waited for
+            raise PhotographUnreadable("The folder cannot be read." if file.is_dir() else "This is not a plain file.")
+        if size > MAX_FILE_BYTES:
+            raise PhotographUnreadable(f"The file is larger than {MAX_FILE_BYTES // 2**20} MB.")
+        return file.read_bytes()
+    except PhotographUnreadable:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a name with a null character
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise PhotographUnreadable(f"The file cannot be read: {reason}.") from error
