@@ -106,9 +106,9 @@ def render() -> bytes:
 def create_folder() -> Path | None:
     """A new folder in memory for the workers' counts; what killed servers left is removed. For their parent.
 
-    None where there is no file system in memory: then each worker counts, and answers, for itself.
+    None where there is no folder in memory to write to: then each worker counts, and answers, for itself.
     """
-    if not _MEMORY.is_dir():
+    if not os.access(_MEMORY, os.W_OK):
         return None
     with _locked(_MEMORY):
         for folder in _MEMORY.glob(f"{_PREFIX}*"):

@@ -1,0 +1,126 @@
+"""Who may ask, from where and how often: an API key, other sites' pages, requests a minute, trusted proxies.
+
+All of it is off by default. Guarded is what costs something or tells of the traffic: every route but `OPEN`.
+"""
+
+from __future__ import annotations
+
+import hmac
+import math
+import re
+import time
+from http import HTTPStatus
+from ipaddress import IPv6Address, ip_address, ip_network
+
+from flask import Flask, Response, request
+from flask_cors import CORS
+from flask_limiter import Limiter, RateLimitExceeded
+from limits import parse_many
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from service.errors import failure
+from service.observability import REQUEST_ID_HEADER
+from service.settings import SettingRefused, Settings
+
+KEY_HEADER = "X-API-Key"
+OPEN = {"static", "captions.page", "captions.health", "about.info", "about.openapi", "about.docs"}
+UNLIMITED = {"about.counts"}  # Prometheus comes as often as its owner wants
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?")  # flask-cors would take anything else for an expression
+_PREFLIGHT_SECONDS = 3600
+_IPV6_BITS = 64  # one customer has that many addresses at least
+
+
+def register(app: Flask, settings: Settings) -> None:
+    """To be called after observability's, before the others': refusals are logged too. Raises SettingRefused."""
+    if settings.trusted_proxies:
+        count = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count)  # type: ignore[method-assign]
+    if settings.cors_origins:
+        _let_in(app, _origins(settings.cors_origins))
+    if settings.rate_limit:
+        _limit(app, settings.rate_limit)  # before the key is compared: guesses are counted too
+    if settings.api_key:
+        _lock(app, settings.api_key)
+
+
+def is_guarded() -> bool:
+    """Whether the request under way is for a guarded route; what is not there needs no guard, nor does a preflight."""
+    return request.endpoint is not None and request.endpoint not in OPEN and request.method != "OPTIONS"
+
+
+def _lock(app: Flask, key: str) -> None:
+    if not re.fullmatch("[!-~]+", key):  # what a header can carry
+        raise SettingRefused("CAPTION_API_KEY must be printable ASCII without spaces")
+
+    @app.before_request
+    def check() -> Response | None:
+        if not is_guarded() or hmac.compare_digest(_given_key().encode(), key.encode()):
+            return None
+        refusal = failure(
+            HTTPStatus.UNAUTHORIZED, "unauthorized", "This service needs its API key, as a bearer token or X-API-Key."
+        )
+        refusal.headers["WWW-Authenticate"] = 'Bearer realm="image-captioner"'
+        return refusal
+
+
+def _given_key() -> str:
+    credentials = request.authorization
+    if credentials is not None and credentials.type == "bearer":
+        return credentials.token or ""
+    return request.headers.get(KEY_HEADER, "")
+
+
+def _let_in(app: Flask, origins: list[str]) -> None:
+    CORS(
+        app,
+        origins=origins,
+        methods=["GET", "POST"],
+        allow_headers=["Authorization", "Content-Type", KEY_HEADER, REQUEST_ID_HEADER],
+        expose_headers=["Retry-After", REQUEST_ID_HEADER],
+        max_age=_PREFLIGHT_SECONDS,
+    )
+
+
+def _origins(text: str) -> list[str]:
+    origins = [origin.strip() for origin in text.split(",") if origin.strip()]
+    for origin in origins:
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            raise SettingRefused(f"CAPTION_CORS_ORIGINS must be * or like https://example.org, not '{origin}'")
+    return origins
+
+
+def _limit(app: Flask, rate: str) -> None:
+    try:
+        parse_many(rate)
+    except ValueError as error:
+        raise SettingRefused(f"CAPTION_RATE_LIMIT must be like 60/minute, not '{rate}'") from error
+    limiter = Limiter(
+        _client,
+        app=app,
+        application_limits=[rate],
+        application_limits_exempt_when=lambda: not is_guarded() or request.endpoint in UNLIMITED,
+        storage_uri="memory://",
+        strategy="moving-window",
+    )
+
+    @app.errorhandler(RateLimitExceeded)
+    def too_often(error: RateLimitExceeded) -> Response:
+        refusal = failure(
+            HTTPStatus.TOO_MANY_REQUESTS, "too_many_requests", f"At most {error.limit.limit}; please wait."
+        )
+        limit = limiter.current_limit
+        seconds = math.ceil(limit.reset_at - time.time()) if limit else 1
+        refusal.headers["Retry-After"] = str(max(1, seconds))
+        return refusal
+
+
+def _client() -> str:
+    """The address that requests are counted by; one network of IPv6, since who has one address there has them all."""
+    text = request.remote_addr or "unknown"
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return text  # a socket file, or what a proxy says
+    if isinstance(address, IPv6Address) and not address.ipv4_mapped:
+        return str(ip_network((address, _IPV6_BITS), strict=False))
+    return text

@@ -1,0 +1,73 @@
+"""What the service says of itself at /info: the model, its licence, what it can do, limits and defaults."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from model.captioner import DecodingOptions
+from model.images import FORMATS, MAX_PIXELS
+from service.host import Host, NotReady
+from service.routes import MAX_IMAGES
+from service.settings import Settings
+
+NAME = "image-captioner"
+VERSION = "0.1.0"
+SUMMARY = "Turns photographs into sentences."
+LICENCE = "MIT"
+
+_FLICKR8K = "non-commercial research and education only: learnt from Flickr8k, whose terms these are"
+_OF_THE_WEIGHTS = "that of the weights that the operator chose"
+_LICENCES = {"cnn-lstm": _FLICKR8K}
+_CAPABILITIES = {
+    "attention": ("cnn-lstm", "blip"),
+    "low_confidence": ("cnn-lstm",),
+    "prompt": ("blip", "blip2"),
+}
+"""Which back ends can do what; the last is the operator's to set."""
+
+
+def describe_service(host: Host) -> dict[str, Any]:
+    """Also while the model is being loaded: its digest and device are None until then."""
+    settings = host.settings
+    try:
+        model: dict[str, Any] = dict(host.model)
+    except NotReady:
+        model = {"name": settings.backend, "digest": None, "device": None}
+    return {
+        "name": NAME,
+        "version": VERSION,
+        "description": SUMMARY,
+        "licence": LICENCE,
+        "model": model
+        | {
+            "licence": _LICENCES.get(settings.backend, _OF_THE_WEIGHTS),
+            "capabilities": {name: settings.backend in backends for name, backends in _CAPABILITIES.items()},
+        },
+        "formats": list(FORMATS),
+        "limits": limits(settings),
+        "decoding": {option.name: describe_option(option) for option in dataclasses.fields(DecodingOptions)},
+        "api_key_required": bool(settings.api_key),
+    }
+
+
+def limits(settings: Settings) -> dict[str, Any]:
+    """Of requests: bytes, pixels, photographs, seconds, and the rate where there is one."""
+    return {
+        "upload_bytes": settings.max_upload_bytes,
+        "batch_upload_bytes": settings.max_images_upload_bytes,
+        "batch_images": min(MAX_IMAGES, settings.max_queue),
+        "pixels": MAX_PIXELS,
+        "deadline_seconds": settings.deadline_seconds,
+        "rate": settings.rate_limit or None,
+    }
+
+
+def describe_option(option: dataclasses.Field[Any]) -> dict[str, Any]:
+    """A field of DecodingOptions as JSON Schema, from the metadata that requests are checked by."""
+    kinds = {"Method": "string", "int": "integer", "int | None": "integer", "float": "number", "bool": "boolean"}
+    schema: dict[str, Any] = {"type": kinds[str(option.type)], "description": option.metadata["help"]}
+    if "choices" in option.metadata:
+        schema["enum"] = list(option.metadata["choices"])
+    schema |= {bound: option.metadata[bound] for bound in ("minimum", "maximum") if bound in option.metadata}
+    return schema if option.default is None else schema | {"default": option.default}

@@ -1,0 +1,193 @@
+"""The service's description in OpenAPI 3.1, made of the declarations that requests are checked by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from model.images import FORMATS
+from service import access, schemas
+from service.description import LICENCE, NAME, SUMMARY, VERSION, limits
+from service.errors import CODES
+from service.observability import REQUEST_ID_HEADER, REQUEST_ID_PATTERN
+from service.routes import IMAGE_FIELDS
+from service.schemas import Schema, reference
+from service.settings import Settings
+
+_CAPTIONING = (400, 413, 415, 422, 500, 503, 504)
+_BATCH = (400, 413, 500, 503)  # what is wrong with one photograph is told in its place
+_MEGABYTE = 2**20
+
+
+@dataclass(frozen=True)
+class _Door:
+    """One method of one path."""
+
+    path: str
+    endpoint: str
+    """Flask's name of the view."""
+    summary: str
+    description: str
+    answer: dict[str, Schema]
+    """By media type."""
+    method: str = "get"
+    failures: tuple[int, ...] = ()
+    form: Schema | None = None
+    curl: str = "curl {url}"
+
+
+def describe_api(settings: Settings, server: str) -> dict[str, Any]:
+    """The whole document of a service with these settings, which is reached at `server`: what is off is not in it."""
+    paths: dict[str, Any] = {}
+    for door in _doors(settings):
+        paths.setdefault(door.path, {})[door.method] = _operation(door, settings, server)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": NAME,
+            "version": VERSION,
+            "summary": SUMMARY,
+            "description": "Photographs stay in memory and are forgotten with the answer. Every answer carries the "
+            f"identifier of its request in {REQUEST_ID_HEADER}: the client's own where that is well-formed.",
+            "license": {"name": LICENCE, "identifier": LICENCE},
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {"schemas": schemas.components(), "headers": _HEADERS}
+        | ({"securitySchemes": _SCHEMES} if settings.api_key else {}),
+    }
+
+
+def _doors(settings: Settings) -> tuple[_Door, ...]:
+    limit = limits(settings)
+    most = limit["batch_images"]
+    return (
+        _Door(
+            "/predict",
+            "captions.predict",
+            "Caption a photograph",
+            f"Send it as a file in the field {' or '.join(IMAGE_FIELDS)}: {', '.join(FORMATS)}, at most "
+            f"{limit['upload_bytes'] / _MEGABYTE:g} MB and {limit['pixels'] / 1e6:g} megapixels. Options go into the "
+            "form or into the address, which comes first; an empty one means its default. With beam, num_captions is "
+            "at most beam_size; with greedy it is 1.",
+            _json("Answer"),
+            method="post",
+            failures=_CAPTIONING,
+            form=schemas.upload(include_image=True),
+            curl="curl -F image=@photo.jpg {url}",
+        ),
+        _Door(
+            "/predict/batch",
+            "captions.predict_batch",
+            f"Caption up to {most} photographs",
+            f"Repeat the field {' or '.join(IMAGE_FIELDS)}, at most {limit['batch_upload_bytes'] / _MEGABYTE:g} MB "
+            "together. The options hold for all. There is a result or an error for each, in their order.",
+            _json("BatchAnswer"),
+            method="post",
+            failures=_BATCH,
+            form=schemas.upload(include_image=False, most=most),
+            curl="curl -F image=@one.jpg -F image=@two.jpg {url}",
+        ),
+        _Door(
+            "/health",
+            "captions.health",
+            "Whether photographs are captioned",
+            "200 when one would be captioned now; 503 while the model is being loaded or if it cannot be.",
+            _json("Health"),
+        ),
+        _Door(
+            "/info",
+            "about.info",
+            "What this service is",
+            "The model and its licence, what it can do, limits, and the options with defaults and ranges.",
+            _json("Info"),
+        ),
+        _Door(
+            "/metrics",
+            "about.counts",
+            "Counts for Prometheus",
+            "Requests by endpoint and status, latencies by stage, batches, the queue, the model; of all workers.",
+            {"text/plain": {"type": "string"}},
+        ),
+        _Door(
+            "/openapi.json",
+            "about.openapi",
+            "This description",
+            "OpenAPI 3.1.",
+            {"application/json": {"type": "object"}},
+        ),
+        _Door("/docs", "about.docs", "This description to read", "A page without script.", _page()),
+        _Door("/", "captions.page", "The page", "Captions photographs in a browser.", _page()),
+    )
+
+
+def _operation(door: _Door, settings: Settings, server: str) -> dict[str, Any]:
+    guarded = bool(settings.api_key) and door.endpoint not in access.OPEN
+    limited = bool(settings.rate_limit) and door.endpoint not in access.OPEN | access.UNLIMITED
+    failures = sorted({*door.failures, 405, *([401] if guarded else []), *([429] if limited else [])})
+    operation: dict[str, Any] = {
+        "operationId": door.endpoint.partition(".")[2],
+        "summary": door.summary,
+        "description": door.description,
+    }
+    if door.form:
+        operation["parameters"] = [
+            {"name": name, "in": "query", "description": schema["description"], "schema": schema}
+            for name, schema in door.form["properties"].items()
+            if name not in IMAGE_FIELDS
+        ]
+        types = ", ".join(f"image/{name.lower()}" for name in FORMATS)
+        encoding = {field: {"contentType": types} for field in IMAGE_FIELDS}
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"multipart/form-data": {"schema": door.form, "encoding": encoding}},
+        }
+    operation["responses"] = {"200": _response("Done.", door.answer)} | {
+        str(status): _failure(status) for status in failures
+    }
+    if door.endpoint == "captions.health":
+        operation["responses"]["503"] = _response("Not ready.", door.answer)
+    if guarded:
+        operation["security"] = [{name: []} for name in _SCHEMES]
+    key = ' -H "Authorization: Bearer $CAPTION_API_KEY"' if guarded else ""
+    curl = door.curl.format(url=server + door.path).replace("curl", "curl" + key, 1)
+    operation["x-codeSamples"] = [{"lang": "Shell", "label": "curl", "source": curl}]
+    return operation
+
+
+def _response(description: str, content: dict[str, Schema], *headers: str) -> dict[str, Any]:
+    return {
+        "description": description,
+        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in (REQUEST_ID_HEADER, *headers)},
+        "content": {media_type: {"schema": schema} for media_type, schema in content.items()},
+    }
+
+
+def _failure(status: int) -> dict[str, Any]:
+    meanings = [f"{code}: {meaning}" for code, (its_status, meaning) in CODES.items() if its_status == status]
+    headers = {401: ["WWW-Authenticate"], 405: ["Allow"], 429: ["Retry-After"], 503: ["Retry-After"]}
+    return _response(" ".join(meanings), {"application/json": schemas.error_of(status)}, *headers.get(status, []))
+
+
+def _json(schema: str) -> dict[str, Schema]:
+    return {"application/json": reference(schema)}
+
+
+def _page() -> dict[str, Schema]:
+    return {"text/html": {"type": "string"}}
+
+
+_HEADERS = {
+    REQUEST_ID_HEADER: {
+        "description": "the identifier of the request, also in the service's log",
+        "required": True,
+        "schema": {"type": "string", "pattern": f"^{REQUEST_ID_PATTERN}$"},
+    },
+    "Retry-After": {"description": "seconds", "required": True, "schema": {"type": "integer", "minimum": 1}},
+    "Allow": {"description": "the methods that there are", "required": True, "schema": {"type": "string"}},
+    "WWW-Authenticate": {"description": "the scheme", "required": True, "schema": {"type": "string"}},
+}
+_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "header": {"type": "apiKey", "in": "header", "name": access.KEY_HEADER},
+}

@@ -1,0 +1,186 @@
+"""What requests carry and answers look like, as JSON Schema (draft 2020-12, which OpenAPI 3.1 uses)."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from model.captioner import DecodingOptions
+from model.images import FORMATS
+from service.description import describe_option
+from service.errors import CODES
+from service.observability import REQUEST_ID_PATTERN
+from service.routes import IMAGE_FIELDS
+
+Schema = dict[str, Any]
+
+_PROBABILITY: Schema = {"type": "number", "minimum": 0, "maximum": 1}
+_COUNT: Schema = {"type": "integer", "minimum": 1}
+_DIGEST: Schema = {"type": "string", "description": "SHA-256 of the weights", "examples": ["sha256:3e028ffe…"]}
+
+
+def exactly(properties: dict[str, Schema], *, optional: tuple[str, ...] = (), **more: Any) -> Schema:
+    """An object with these properties and no others."""
+    required = [name for name in properties if name not in optional]
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+        **more,
+    }
+
+
+def reference(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def list_of(item: Schema, **more: Any) -> Schema:
+    return {"type": "array", "items": item, **more}
+
+
+def options(*, include_image: bool) -> dict[str, Schema]:
+    """By name: what a request may choose, with the default of `include_image`."""
+    decoding = {option.name: describe_option(option) for option in dataclasses.fields(DecodingOptions)}
+    picture = {"type": "boolean", "description": "also give back what the model saw", "default": include_image}
+    return decoding | {"include_image": picture}
+
+
+def upload(*, include_image: bool, most: int = 1) -> Schema:
+    """A form with a photograph, or up to `most`, in one of IMAGE_FIELDS, and options."""
+    photograph: Schema = {"type": "string", "format": "binary", "description": f"one of {', '.join(FORMATS)}"}
+    images = photograph if most == 1 else list_of(photograph, minItems=1, maxItems=most)
+    return {
+        "type": "object",
+        "properties": dict.fromkeys(IMAGE_FIELDS, images) | options(include_image=include_image),
+        "oneOf": [{"required": [field]} for field in IMAGE_FIELDS],
+    }
+
+
+def error_of(status: int) -> Schema:
+    """The error with one of the codes that this status has."""
+    codes = [code for code, (its_status, _) in CODES.items() if its_status == status]
+    return {"allOf": [reference("Error"), {"properties": {"error": {"properties": {"code": {"enum": codes}}}}}]}
+
+
+def components() -> dict[str, Schema]:
+    code: Schema = {"type": "string", "enum": list(CODES)}
+    message: Schema = {"type": "string", "description": "in words for a person"}
+    return _answers() | {
+        "Error": exactly(
+            {
+                "error": exactly(
+                    {
+                        "code": code,
+                        "message": message,
+                        "request_id": {"type": "string", "pattern": f"^{REQUEST_ID_PATTERN}$"},
+                    }
+                )
+            }
+        ),
+        "FailedResult": exactly({"error": exactly({"code": code, "message": message})}),
+        "Health": exactly(
+            {
+                "status": {"enum": ["healthy", "starting", "failed"]},
+                "state": {"enum": ["ready", "busy", "starting", "failed"]},
+                "model": {"type": "string", "description": "the back end"},
+                "digest": _DIGEST,
+                "device": {"type": "string"},
+                "message": {"type": "string", "description": "why it failed"},
+            },
+            optional=("digest", "device", "message"),
+        ),
+        "Info": _info(),
+    }
+
+
+def _answers() -> dict[str, Schema]:
+    captions = {
+        "caption": {"type": "string", "description": "the best caption"},
+        "captions": list_of(reference("Caption"), minItems=1, description="best first"),
+        "low_confidence": {
+            "type": "boolean",
+            "description": "the photograph is unlike those that the model was trained on",
+        },
+    }
+    moment = {
+        "image": {
+            "type": "string",
+            "pattern": "^data:image/jpeg;base64,",
+            "description": "what the model saw, upright, at most 1024 pixels a side",
+        },
+        "timing_ms": {
+            "type": "object",
+            "additionalProperties": {"type": "number", "minimum": 0},
+            "required": ["total"],
+            "description": "milliseconds by stage: decode, queue, encoder, decoder, image, total",
+        },
+    }
+    return {
+        "Answer": exactly(captions | {"model": reference("Model")} | moment, optional=("image",)),
+        "BatchAnswer": exactly(
+            {
+                "results": list_of(
+                    {"oneOf": [reference("Result"), reference("FailedResult")]},
+                    minItems=1,
+                    description="a result or an error for each photograph, in their order",
+                ),
+                "model": reference("Model"),
+            }
+        ),
+        "Result": exactly(captions | moment, optional=("image",)),
+        "Caption": exactly(
+            {
+                "text": {"type": "string"},
+                "log_probability": {"type": "number", "maximum": 0, "description": "of all words and the end"},
+                "mean_probability": _PROBABILITY | {"description": "the geometric mean of a word's"},
+                "words": list_of(reference("Word")),
+            }
+        ),
+        "Word": exactly(
+            {
+                "text": {"type": "string"},
+                "probability": _PROBABILITY,
+                "attention": list_of(
+                    list_of(_PROBABILITY), description="weights over the photograph's grid, row by row; sum 1"
+                ),
+            },
+            optional=("attention",),
+        ),
+        "Model": exactly({"name": {"type": "string"}, "digest": _DIGEST, "device": {"type": "string"}}),
+    }
+
+
+def _info() -> Schema:
+    text: Schema = {"type": "string"}
+    not_yet: Schema = {"type": ["string", "null"], "description": "null until the model is loaded"}
+    flags = ("attention", "low_confidence", "prompt")
+    numbers = ("upload_bytes", "batch_upload_bytes", "batch_images", "pixels", "deadline_seconds")
+    return exactly(
+        {
+            "name": text,
+            "version": text,
+            "description": text,
+            "licence": text | {"description": "of the code"},
+            "model": exactly(
+                {
+                    "name": text,
+                    "digest": not_yet,
+                    "device": not_yet,
+                    "licence": text | {"description": "of the weights"},
+                    "capabilities": exactly({flag: {"type": "boolean"} for flag in flags}),
+                }
+            ),
+            "formats": list_of({"enum": list(FORMATS)}),
+            "limits": exactly(
+                dict.fromkeys(numbers, _COUNT)
+                | {"rate": {"type": ["string", "null"], "description": "requests for captions from one address"}}
+            ),
+            "decoding": {
+                "type": "object",
+                "additionalProperties": {"type": "object"},
+                "description": "each option as JSON Schema",
+            },
+            "api_key_required": {"type": "boolean"},
+        }
+    )
