@@ -15,6 +15,7 @@ import requests
 from model.registry import ModelSettings, load_captioner
 
 ROOT = Path(__file__).parent.parent
+_CAPTIONER = "service.captioner_process"
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +42,43 @@ class Server:
                 pass
             time.sleep(0.2)
         raise AssertionError(f"not healthy in {seconds} s:\n{self.log.read_text()}")
+
+    def health(self) -> dict:
+        return requests.get(self.url + "/health", timeout=10).json()
+
+    @property
+    def worker(self) -> int:
+        """gunicorn's process that answers."""
+        return next(pid for pid, command in descendants(self.process.pid).items() if _CAPTIONER not in command)
+
+    @property
+    def captioner(self) -> int | None:
+        """The process that holds the model; None while there is none."""
+        found = [pid for pid, command in descendants(self.process.pid).items() if _CAPTIONER in command]
+        return max(found, default=None)
+
+
+def descendants(pid: int) -> dict[int, str]:
+    """Command lines of a process's children, and theirs, that have not ended."""
+    parents, commands = {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            commands[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ")
+        except OSError:  # ended in between
+            continue
+    found, last = set(), {pid}
+    while last:
+        last = {child for child, parent in parents.items() if parent in last}
+        found |= last
+    return {child: commands[child] for child in found if commands.get(child)}
+
+
+def wait_until(condition, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not so in {seconds} s"
+        time.sleep(0.05)
 
 
 def free_port() -> int:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from model.vocabulary import SPECIAL_TOKENS, Vocabulary
 from service.settings import SettingRefused, Settings
-from tests.conftest import ROOT, running_server
+from tests.conftest import ROOT, descendants, running_server
 from tests.pictures import drawn, encoded
 
 GOOD = encoded(drawn(64, 64), "JPEG")
@@ -33,7 +33,7 @@ def test_not_ready_until_the_model_is_loaded_then_healthy(tmp_path, command):
                 continue
             seen.append(answer.status_code)
             if answer.status_code == 503 and 503 not in seen[:-1]:
-                assert answer.json() == {"status": "starting", "model": "cnn-lstm"}
+                assert answer.json() == {"status": "starting", "state": "starting", "model": "cnn-lstm"}
                 early = requests.post(server.url + "/predict", files={"image": GOOD}, timeout=60)
                 assert early.status_code == 200 or (early.status_code == 503 and early.headers["Retry-After"])
             time.sleep(0.02)
@@ -67,6 +67,7 @@ def test_sigterm_finishes_what_is_under_way(tmp_path):
             form = {"beam_size": "10", "num_captions": "10", "max_words": "50"}
             answers.append(requests.post(server.url + "/predict", files={"image": slow}, data=form, timeout=60))
 
+        captioner = server.captioner
         clients = [threading.Thread(target=ask) for _ in range(4)]
         for client in clients:
             client.start()
@@ -75,7 +76,7 @@ def test_sigterm_finishes_what_is_under_way(tmp_path):
         for client in clients:
             client.join()
         assert [answer.status_code for answer in answers] == [200] * 4
-        assert server.process.wait(60) == 0
+        assert server.process.wait(60) == 0 and not Path(f"/proc/{captioner}").exists()
         with pytest.raises(requests.ConnectionError):
             requests.get(server.url + "/health", timeout=5)
 
@@ -114,9 +115,8 @@ class _Watch(threading.Thread):
 
 
 def _written_files(pid: int) -> set[str]:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     found = set()
-    for process in (pid, *map(int, children)):
+    for process in (pid, *descendants(pid)):
         for entry in Path(f"/proc/{process}/fd").iterdir():
             try:
                 target = str(entry.readlink())

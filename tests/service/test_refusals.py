@@ -27,7 +27,10 @@ def refusal(answer, status):
     assert answer.status_code == status, answer.text
     assert answer.headers["Content-Type"] == "application/json"
     error = answer.json()["error"]
-    assert set(error) == {"code", "message"} and error["message"][0].isupper() | error["message"][0].islower()
+    assert (
+        set(error) == {"code", "message", "request_id"}
+        and error["message"][0].isupper() | error["message"][0].islower()
+    )
     return error
 
 
@@ -145,14 +148,15 @@ def test_a_client_that_leaves_in_mid_upload(server):
 def stalls(port):
     """Connections of clients that send too slowly, or stop: in the headers, in the body, or a byte at a time."""
     for beginning in (b"GET / HT", _head(1000) + b"the first part of"):
-        for _ in range(10):
+        for _ in range(40):
             client = socket.create_connection(("127.0.0.1", port))
             client.sendall(beginning)
             yield client
 
 
 def test_slow_clients_do_not_hold_the_threads(tmp_path):
-    with running_server(tmp_path, CAPTION_CLIENT_TIMEOUT_SECONDS="2") as server, ExitStack() as stack:
+    few = {"CAPTION_CLIENT_TIMEOUT_SECONDS": "2", "CAPTION_MAX_QUEUE": "1"}
+    with running_server(tmp_path, **few) as server, ExitStack() as stack:
         server.wait_until_healthy()
         clients = [stack.enter_context(client) for client in stalls(server.port)]  # more than there are threads
         drip = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
