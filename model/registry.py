@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,20 +104,3 @@ def load_captioner(settings: ModelSettings = ModelSettings()) -> Captioner:
             f"the back end '{settings.backend}' needs packages that are not installed ({error.name or error}): "
             "pip install -r requirements-backends.txt"
         ) from error
-
-
-def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """An argument for each setting; `model_settings` reads them."""
-    choices = {"backend": list(BACKENDS), "dtype": get_args(Dtype)}
-    for setting in dataclasses.fields(ModelSettings):
-        parser.add_argument(
-            f"--{setting.name}",
-            default=setting.default,
-            type=type(setting.default),
-            choices=choices.get(setting.name),
-            help=setting.metadata["help"],
-        )
-
-
-def model_settings(arguments: argparse.Namespace) -> ModelSettings:
-    return ModelSettings(**{s.name: getattr(arguments, s.name) for s in dataclasses.fields(ModelSettings)})
