@@ -1,124 +1,153 @@
 """Looks a dataset over before it is trained on: python -m training.check --data DIR
 
-Reports counts, missing and damaged photographs, caption lengths, how many words the vocabulary will know, and
-leakage: photographs of the dev or test split that are also in the training split, by name or by their look
-(perceptual hash: a discrete cosine transform of 32 x 32 grey pixels, which survives resizing and recompression).
-Prints the report as JSON; with --output, writes it too. Exit status 1 where there is leakage.
+Reports counts, missing and damaged photographs, the same photograph twice, caption lengths, how many words the
+vocabulary will know (and, with --vocabulary, which are new to a trained captioner), and leakage: photographs of the
+dev or test split that are also in the training split (training/leakage.py). Prints the report as JSON, with --output
+writes it too, and draws a page of samples with their captions. Exit status 1 where there is leakage.
 """
 
 from __future__ import annotations
 
+import base64
+import io
 import json
+import random
 import sys
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-import imagehash
 import numpy as np
 import tyro
-from tqdm import tqdm
 
-from model.images import ImageRefused, decode_image
-from model.vocabulary import SPECIAL_TOKENS, Vocabulary, tokenise
-from training.datasets import DatasetRefused, Record, in_split, read_dataset
+from model.files import written_whole
+from model.images import decode_image
+from model.vocabulary import SPECIAL_TOKENS, Vocabulary, VocabularyRefused, tokenise
+from training.datasets import DatasetRefused, Record, Split, in_split, read_dataset
+from training.leakage import duplicates, leaks, look_at
+
+_SPLITS: tuple[Split, ...] = get_args(Split)
+_SAMPLES = 12  # of each split, and of leaks
+_THUMBNAIL = (224, 224)  # pixels at most
+_NEW_WORDS_TOLD = 30
 
 
 @dataclass(frozen=True)
 class Config:
     data: Path
-    """Folder in one of the layouts of training/datasets.py."""
+    """Folder in one of the layouts of training/layouts.py."""
     output: Path | None = None
     """JSON file for the report."""
+    page: Path = Path("runs/check.html")
+    """Where the page of samples goes: one file, with the pictures in it."""
+    vocabulary: Path | None = None
+    """A trained captioner's vocab.pkl: what words will be new to it with --init?"""
     min_count: int = 5
     """As in training: words that occur less often are not learnt."""
     distance: int = 4
     """Photographs whose perceptual hashes differ in at most so many of 64 bits are taken for the same."""
 
 
-def check(config: Config) -> dict[str, Any]:
-    """The report, as plain data. Raises DatasetRefused."""
-    records = read_dataset(config.data)
+def check(config: Config, records: Sequence[Record]) -> dict[str, Any]:
+    """The report, as plain data. Raises VocabularyRefused, OSError."""
     train = in_split(records, "train")
-    vocabulary = Vocabulary.build((text for record in train for text in record.captions), config.min_count)
-    hashes, unreadable = perceptual_hashes(records)
+    own = Vocabulary.build((text for record in train for text in record.captions), config.min_count)
+    known = Vocabulary.load(config.vocabulary) if config.vocabulary else None
+    looks, unreadable = look_at(records)
     lengths = [len(tokenise(text)) for record in records for text in record.captions]
-    return {
+    report = {
         "dataset": config.data.resolve().name,
-        "photographs": {split: len(in_split(records, split)) for split in ("train", "dev", "test")},
+        "photographs": {split: len(in_split(records, split)) for split in _SPLITS},
         "unreadable": unreadable,
+        "duplicates": duplicates(looks),
         "captions": len(lengths),
-        "words_in_a_caption": dict(zip(("median", "90 %", "longest"), _percentiles(lengths), strict=True)),
-        "vocabulary": len(vocabulary) - len(SPECIAL_TOKENS),
-        "words_outside_the_vocabulary": {
-            split: _outside(in_split(records, split), vocabulary) for split in ("train", "dev", "test")
-        },
-        "leaks": [leak for split in ("dev", "test") for leak in leaks(records, hashes, split, config.distance)],
+        "captions_of_a_photograph": _spread([len(record.captions) for record in records]),
+        "words_in_a_caption": _spread(lengths),
+        "vocabulary": len(own) - len(SPECIAL_TOKENS),
+        "words_outside_the_vocabulary": _outside(records, own),
     }
+    if known:
+        report["given_vocabulary"] = {
+            "words": len(known) - len(SPECIAL_TOKENS),
+            "words_outside": _outside(records, known),
+            "new_words": sum(word not in known for word in own.words),
+            "most_frequent_new_words": [word for word in own.words if word not in known][:_NEW_WORDS_TOLD],
+        }
+    leaking = [leak for split in ("dev", "test") for leak in leaks(records, looks, split, config.distance)]
+    return report | {"leaks": leaking}
 
 
-def perceptual_hashes(records: Sequence[Record]) -> tuple[dict[str, int], dict[str, str]]:
-    """By photograph's name: its 64 bits, or why it cannot be read."""
-    hashes: dict[str, int] = {}
-    unreadable: dict[str, str] = {}
-
-    def work(record: Record) -> int | str:
-        try:
-            return int(str(imagehash.phash(decode_image(record.path.read_bytes()))), 16)
-        except (OSError, ImageRefused) as error:
-            return "there is no such file" if isinstance(error, FileNotFoundError) else str(error)
-
-    with ThreadPoolExecutor() as pool:
-        found = tqdm(pool.map(work, records), total=len(records), unit="image", desc="looking")
-        for record, result in zip(records, found, strict=True):
-            if isinstance(result, int):
-                hashes[record.name] = result
-            else:
-                unreadable[record.name] = result
-    return hashes, unreadable
+def _spread(numbers: Sequence[int]) -> dict[str, int]:
+    values = np.percentile(numbers, (0, 50, 90, 100))
+    return dict(zip(("least", "median", "90 %", "most"), map(int, values), strict=True))
 
 
-def leaks(records: Sequence[Record], hashes: dict[str, int], split: str, distance: int) -> list[dict[str, Any]]:
-    """The photographs of a split that are also in the training split, each with the closest one there."""
-    train = [record.name for record in records if record.split == "train" and record.name in hashes]
-    if not train:
-        return []
-    own_bits = np.array([hashes[name] for name in train], dtype=np.uint64)
-    found = []
+def _outside(records: Iterable[Record], vocabulary: Vocabulary) -> dict[str, float]:
+    """By split, the share of words that the vocabulary does not have."""
+    outside, words = Counter[str](), Counter[str]()
     for record in records:
-        if record.split == split and record.name in hashes:
-            differing = np.bitwise_count(own_bits ^ np.uint64(hashes[record.name]))
-            closest = int(differing.argmin())
-            if differing[closest] <= distance:
-                pair = {"split": split, "photograph": record.name, "in_training": train[closest]}
-                found.append(pair | {"differing_bits": int(differing[closest])})
-    return found
+        for text in record.captions:
+            tokens = tokenise(text)
+            words[record.split] += len(tokens)
+            outside[record.split] += sum(word not in vocabulary for word in tokens)
+    return {split: round(outside[split] / max(1, words[split]), 4) for split in _SPLITS}
 
 
-def _percentiles(lengths: Sequence[int]) -> list[int]:
-    return [int(value) for value in np.percentile(lengths, (50, 90, 100))]
+def page(report: dict[str, Any], records: Sequence[Record]) -> str:
+    """HTML: some photographs of every split with their captions, and those that leak beside their like."""
+    by_name = {record.name: record for record in records}
+    parts = []
+    for split in _SPLITS:
+        readable = [record for record in in_split(records, split) if record.name not in report["unreadable"]]
+        chosen = random.Random(0).sample(readable, min(_SAMPLES, len(readable)))
+        parts.append(_section(f"{split}: {report['photographs'][split]} photographs", chosen))
+    leaking = report["leaks"][:_SAMPLES]
+    if leaking:
+        pairs = [by_name[leak[key]] for leak in leaking for key in ("photograph", "in_training")]
+        parts.append(_section(f"leaks: {len(report['leaks'])}, each beside what is in training", pairs))
+    title = escape(f"{report['dataset']}: {report['captions']} captions")
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>'
+        "body{font:15px sans-serif;margin:2em} section{display:flex;flex-wrap:wrap;gap:1em}"
+        "figure{margin:0;width:224px} img{display:block} figcaption{overflow-wrap:anywhere} small{color:#666}</style>"
+        f"<h1>{title}</h1>\n" + "\n".join(parts) + "</html>\n"
+    )
 
 
-def _outside(records: Sequence[Record], vocabulary: Vocabulary) -> float:
-    words = [word for record in records for text in record.captions for word in tokenise(text)]
-    return round(sum(word not in vocabulary for word in words) / max(1, len(words)), 4)
+def _section(title: str, records: Iterable[Record]) -> str:
+    return f"<h2>{escape(title)}</h2><section>\n" + "\n".join(map(_figure, records)) + "</section>"
+
+
+def _figure(record: Record) -> str:
+    image = decode_image(record.path.read_bytes())
+    image.thumbnail(_THUMBNAIL)
+    jpeg = io.BytesIO()
+    image.save(jpeg, "JPEG", quality=80)
+    source = f"data:image/jpeg;base64,{base64.b64encode(jpeg.getvalue()).decode()}"
+    captions = "".join(f"<div>{escape(text)}</div>" for text in record.captions)
+    name = escape(f"{record.split}: {record.name}")
+    return f'<figure><img src="{source}" alt=""><figcaption>{captions}<small>{name}</small></figcaption></figure>'
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     config = tyro.cli(Config, args=arguments, description=__doc__)
     try:
-        report = check(config)
-    except (DatasetRefused, OSError) as error:
+        records = read_dataset(config.data)
+        report = check(config, records)
+        text = json.dumps(report, indent=1, ensure_ascii=False)
+        print(text)
+        files = {config.page: page(report, records)} | ({config.output: text + "\n"} if config.output else {})
+        for path, content in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with written_whole(path) as file:
+                file.write_text(content, encoding="utf-8")
+            print(f"written: {path}", file=sys.stderr)
+    except (DatasetRefused, VocabularyRefused, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    text = json.dumps(report, indent=1)
-    print(text)
-    if config.output:
-        config.output.parent.mkdir(parents=True, exist_ok=True)
-        config.output.write_text(text + "\n")
-        print(f"written: {config.output}", file=sys.stderr)
     if report["leaks"]:
         print(f"{len(report['leaks'])} photographs of dev or test are also in train", file=sys.stderr)
     return 1 if report["leaks"] else 0
