@@ -27,11 +27,10 @@ def find_photographs(names: Sequence[str], leave_out: Path | None = None) -> Ite
     """
     skipped = leave_out.resolve() if leave_out else None
     for name in names:
-        if Path(name).is_dir():
+        if os.path.isdir(name):  # noqa: PTH112  # is_dir() raises for a name that is too long
             yield from _walk(name, skipped)
         elif not os.path.lexists(name) and glob.has_magic(name):
-            found = sorted(glob.iglob(name, recursive=True))  # noqa: PTH207  # relative and absolute patterns alike
-            yield from filter(_is_photograph, found)
+            yield from _matching(name)
         else:
             yield name
 
@@ -46,7 +45,18 @@ def read_list(name: str) -> list[str]:
 
 
 def _is_photograph(path: str) -> bool:
-    return Path(path).suffix.lower() in EXTENSIONS and Path(path).is_file()
+    return Path(path).suffix.lower() in EXTENSIONS and os.path.isfile(path)  # noqa: PTH113
+
+
+def _matching(pattern: str) -> list[str]:
+    """By pathlib: unlike the glob module's, its ** follows no links, which may lead round."""
+    given = Path(pattern)
+    matches = Path(given.anchor).glob(str(given.relative_to(given.anchor)))
+    return sorted(
+        str(path)
+        for path in matches
+        if _is_photograph(str(path)) and all(part in given.parts for part in path.parts if part.startswith("."))
+    )
 
 
 def _walk(folder: str, skipped: Path | None) -> Iterator[str]:

@@ -28,6 +28,8 @@ class Settings:
     """Weights of the cnn-lstm back end."""
     vocabulary: Path = ROOT / "vocab.pkl"
     """Words of the cnn-lstm back end."""
+    collection: Path | None = None
+    """Results of `python -m model caption --output`, JSONL, or their index: then the page can search them."""
     device: str = "auto"
     """cpu, cuda, or auto: cuda where there is one."""
     weights: str = ""
@@ -35,7 +37,7 @@ class Settings:
     revision: str = ""
     """Commit, tag or branch of a name on the Hub; known names have a pinned commit."""
     dtype: str = "auto"
-    """Numbers of the other back ends: fp32, bf16, fp16, int8 (blip2 on CUDA), or auto: half of fp32 on CUDA."""
+    """Numbers of the other back ends: fp32, bf16, fp16, int8 (blip2), or auto: fp32 on a CPU, half of it on CUDA."""
     prompt: str = ""
     """Text that a caption of blip or blip2 goes on from, or a question for blip2."""
     max_upload_bytes: int = 16 * 1024 * 1024
@@ -77,12 +79,12 @@ class Settings:
             if not text:
                 continue
             if setting.type == "int":
-                least = min(1, setting.default)
+                least = 0 if setting.default == 0 else 1
                 if not text.isdigit() or int(text) < least:
                     raise SettingRefused(f"{variable} must be a whole number of {least} or more, not '{text}'")
                 values[setting.name] = int(text)
             else:
-                values[setting.name] = Path(text).absolute() if setting.type == "Path" else text
+                values[setting.name] = Path(text).absolute() if str(setting.type).startswith("Path") else text
         return cls(**values)  # type: ignore[arg-type]  # each value was made from its field's type
 
     @property
