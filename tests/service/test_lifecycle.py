@@ -14,7 +14,7 @@ from PIL import Image
 
 from model.vocabulary import SPECIAL_TOKENS, Vocabulary
 from service.settings import SettingRefused, Settings
-from tests.conftest import ROOT, descendants, running_server
+from tests.conftest import ROOT, descendants, running_server, wait_until
 from tests.pictures import drawn, encoded
 
 GOOD = encoded(drawn(64, 64), "JPEG")
@@ -76,7 +76,8 @@ def test_sigterm_finishes_what_is_under_way(tmp_path):
         for client in clients:
             client.join()
         assert [answer.status_code for answer in answers] == [200] * 4
-        assert server.process.wait(60) == 0 and not Path(f"/proc/{captioner}").exists()
+        assert server.process.wait(60) == 0
+        wait_until(lambda: not Path(f"/proc/{captioner}").exists())
         with pytest.raises(requests.ConnectionError):
             requests.get(server.url + "/health", timeout=5)
 
