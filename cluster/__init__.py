@@ -1,0 +1,1 @@
+"""Captions of collections that one machine is too slow for: a Ray Data job. Imports model/, never service/."""

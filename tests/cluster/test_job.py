@@ -1,0 +1,92 @@
+"""A job's parts in this process; tests/cluster/test_caption.py has the workers."""
+
+import json
+
+import pytest
+import torch
+from pyarrow import parquet
+
+from cluster.caption import main
+from cluster.job import DESCRIPTION, PartWorker, Plan, part_name, tasks_left
+from model.captioner import DecodingOptions
+from model.journal import record_line
+from model.registry import ModelSettings
+from tests.conftest import ROOT
+from tests.pictures import encoded, photograph
+
+MODEL = ModelSettings(checkpoint=ROOT / "best_model.pth", vocabulary=ROOT / "vocab.pkl", device="cpu")
+
+
+@pytest.fixture
+def plan(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "cat.jpg").write_bytes(encoded(photograph("chelsea"), "JPEG"))
+    (folder / "cup.jpg").write_bytes(encoded(photograph("coffee"), "JPEG"))
+    (folder / "cut.jpg").write_bytes(encoded(photograph("coffee"), "JPEG")[:500])
+    options = DecodingOptions(num_captions=2, attention=True)
+    return Plan(str(folder), str(tmp_path / "out"), model=MODEL, options=options, batch_size=2, part_batches=1)
+
+
+@pytest.fixture(autouse=True)
+def threads():
+    """A worker has the process for itself; here the other tests want their threads back."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def arguments(plan, *more):
+    files = ["--checkpoint", str(MODEL.checkpoint), "--vocabulary", str(MODEL.vocabulary), "--device", "cpu"]
+    sizes = ["--batch-size", "2", "--part-batches", "1", "--num-captions", "2", "--attention"]
+    return ["--input", plan.input, "--output", plan.output, *sizes, *files, *more]
+
+
+def test_parquet_holds_all_that_the_records_say(plan):
+    tasks, left = tasks_left(plan)
+    assert left == tasks and [len(task.photographs) for task in tasks] == [2, 1]
+    worker = PartWorker(plan)
+    assert [worker(task._asdict())["failed"] for task in tasks] == [0, 1]
+    for task in tasks:
+        rows = parquet.read_table(worker.output.root + "/" + part_name(task.part, "parquet")).to_pylist()
+        rows = [{name: value for name, value in row.items() if value is not None} for row in rows]
+        [expected] = worker.job.run(task.photographs)
+        assert rows == json.loads(json.dumps(expected))
+    assert tasks_left(plan) == (tasks, [])
+
+
+def test_lines_are_those_of_the_single_process(plan, tmp_path):
+    plan = Plan(**vars(plan) | {"format": "jsonl"})
+    [first, second], _ = tasks_left(plan)
+    worker = PartWorker(plan)
+    worker(second._asdict())
+    assert tasks_left(plan)[1] == [first]  # what is written is not done again
+    [expected] = worker.job.run(second.photographs)
+    written = (tmp_path / "out" / "part-000001.jsonl").read_text()
+    assert written == "".join(map(record_line, expected)) and "damaged_image" in written
+
+
+def test_a_finished_job_starts_no_workers(plan, tmp_path, capsys):
+    for task in tasks_left(plan)[0]:
+        (tmp_path / "out" / part_name(task.part, "parquet")).write_bytes(b"written")
+    assert main(arguments(plan)) == 0
+    assert "3 photographs in 2 parts, 2 of them written before" in capsys.readouterr().out
+
+
+def test_what_cannot_be_done_is_said_in_one_line(plan, tmp_path, capsys):
+    def refusal(*more):
+        assert main(arguments(plan, *more)) == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        return error
+
+    tasks_left(plan)
+    assert "begun with format parquet (now jsonl)" in refusal("--format", "jsonl")
+    assert "between 1 and 10" in refusal("--beam-size", "11")
+    assert "nowhere.pth" in refusal("--checkpoint", str(tmp_path / "nowhere.pth"))
+    assert "cannot be listed" in refusal("--input", str(tmp_path / "nowhere"))
+    assert "no photographs" in refusal("--input", plan.output)
+    (tmp_path / "out" / DESCRIPTION).write_text("[")
+    assert "cannot be read" in refusal()
+    (tmp_path / "out" / DESCRIPTION).rename(tmp_path / "out" / "thesis.txt")
+    assert "is not empty" in refusal()

@@ -1,0 +1,55 @@
+import pytest
+
+from cluster.store import Store, StoreRefused
+from model.collection import PhotographUnreadable, find_photographs
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("b.JPG", "a/2.png", "a/10.png", "a-1.webp", "notes.txt", ".hidden.jpg", ".cache/c.jpg", "ü/é ?.gif"):
+        path = tmp_path / "photos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode())
+    return tmp_path / "photos"
+
+
+def test_finds_what_the_single_process_finds_in_its_order(folder):
+    assert Store(str(folder)).photographs() == list(find_photographs([str(folder)]))
+
+
+def test_reads_what_it_found_by_path_and_by_address(folder):
+    for store in (Store(f"{folder}/"), Store(folder.as_uri())):
+        assert [store.read(name).decode() for name in store.photographs()] == [
+            "a/10.png", "a/2.png", "a-1.webp", "b.JPG", "ü/é ?.gif"
+        ]  # fmt: skip
+
+
+def test_what_cannot_be_read_says_why(folder, monkeypatch):
+    store = Store(str(folder))
+    with pytest.raises(PhotographUnreadable, match=r"cannot be read: .*gone"):
+        store.read(f"{folder}/gone.jpg")
+    monkeypatch.setattr("cluster.store.MAX_FILE_BYTES", 3)
+    with pytest.raises(PhotographUnreadable, match="larger than"):
+        store.read(f"{folder}/b.JPG")
+
+
+@pytest.mark.parametrize("address", ["carrier-pigeon://somewhere/photos", "nowhere/at/all"])
+def test_no_such_folder(address):
+    with pytest.raises(StoreRefused, match="cannot be"):
+        Store(address).photographs()
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path):
+    store = Store(str(tmp_path / "new" / "folder"))
+    assert store.names() == set()
+
+    def broken_off(file):
+        file.write(b"half")
+        raise RuntimeError("the worker ends here")
+
+    with pytest.raises(RuntimeError):
+        store.save("part", broken_off)
+    assert "part" not in store.names()
+    store.save("part", lambda file: file.write(b"first"))
+    store.save("part", lambda file: file.write(b"second"))
+    assert store.load("part") == b"second" and store.names() == {"part"}
