@@ -197,7 +197,7 @@ def run(plan: Plan, tasks: Sequence[Task]) -> Iterator[Done]:
         context.enable_progress_bars = False
         context.max_errored_blocks = -1  # the other parts are written nevertheless
         done = ray.data.from_items([task._asdict() for task in tasks], override_num_blocks=len(tasks)).map(
-            PartWorker,
+            PartWorker,  # type: ignore[arg-type]  # Ray's types know functions alone
             fn_constructor_args=(plan,),
             compute=ActorPoolStrategy(size=min(plan.actors, len(tasks))),
             num_cpus=plan.cpus,
@@ -211,7 +211,7 @@ def run(plan: Plan, tasks: Sequence[Task]) -> Iterator[Done]:
 
 def _connect(plan: Plan) -> None:
     if plan.cluster != "local":
-        ray.init(plan.cluster, logging_level="warning")
+        ray.init(plan.cluster, logging_level=logging.WARNING)
         return
     ray.init(
         "local",
@@ -219,6 +219,6 @@ def _connect(plan: Plan) -> None:
         num_gpus=math.ceil(plan.actors * plan.gpus),
         object_store_memory=_OBJECT_STORE_BYTES,
         include_dashboard=False,
-        logging_level="warning",
+        logging_level=logging.WARNING,
         _system_config={"worker_niceness": 0},  # they are what the user waits for
     )

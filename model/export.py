@@ -178,7 +178,9 @@ def _export(
         node.metadata_props.clear()  # where in this machine's files it came from
     program.save(file)
     return {
-        part: {value.name: [size if isinstance(size, int) else str(size) for size in value.shape] for value in values}
+        part: {
+            value.name: [size if isinstance(size, int) else str(size) for size in value.shape or ()] for value in values
+        }
         for part, values in (("inputs", program.model.graph.inputs), ("outputs", program.model.graph.outputs))
     }
 
