@@ -9,8 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+# Before PyTorch is imported, and for the processes that tests start: OpenMP's threads wait for one another without
+# spinning, or files of tests side by side would take the cores from each other.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import pytest
 import requests
+import torch
 
 from model.registry import ModelSettings, load_captioner
 
@@ -24,6 +29,15 @@ def captioner():
     return load_captioner(
         ModelSettings(checkpoint=ROOT / "best_model.pth", vocabulary=ROOT / "vocab.pkl", device="cpu")
     )
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """For networks so small that more threads only wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 class Server:
