@@ -8,8 +8,10 @@ from flask import Blueprint, Response, current_app, jsonify, render_template, re
 
 from service import metrics
 from service.description import describe_service
+from service.errors import CODES
 from service.host import Host
 from service.openapi import describe_api
+from service.schemas import Schema
 
 blueprint = Blueprint("about", __name__)
 
@@ -37,7 +39,13 @@ def openapi() -> Response:
 @blueprint.get("/docs")
 def docs() -> str:
     """The same description to read; drawn here, so that the page needs no script."""
-    return render_template("docs.html", api=_api())
+    api = _api()
+
+    def resolve(schema: Schema) -> Schema:
+        named: Schema = api["components"]["schemas"].get(schema.get("$ref", "").rpartition("/")[2], schema)
+        return named
+
+    return render_template("docs.html", api=api, resolve=resolve, codes=CODES)
 
 
 def _api() -> dict[str, Any]:

@@ -24,7 +24,6 @@ from service.settings import SettingRefused, Settings
 
 KEY_HEADER = "X-API-Key"
 OPEN = {"static", "captions.page", "captions.health", "about.info", "about.openapi", "about.docs"}
-UNLIMITED = {"about.counts"}  # Prometheus comes as often as its owner wants
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?")  # flask-cors would take anything else for an expression
 _PREFLIGHT_SECONDS = 3600
 _IPV6_BITS = 64  # one customer has that many addresses at least
@@ -39,6 +38,7 @@ def register(app: Flask, settings: Settings) -> None:
         _let_in(app, _origins(settings.cors_origins))
     if settings.rate_limit:
         _limit(app, settings.rate_limit)  # before the key is compared: guesses are counted too
+    app.jinja_env.globals["api_key_required"] = bool(settings.api_key)  # then the page has a field for it
     if settings.api_key:
         _lock(app, settings.api_key)
 
@@ -98,7 +98,7 @@ def _limit(app: Flask, rate: str) -> None:
         _client,
         app=app,
         application_limits=[rate],
-        application_limits_exempt_when=lambda: not is_guarded() or request.endpoint in UNLIMITED,
+        application_limits_exempt_when=lambda: not is_guarded() or request.method != "POST",
         storage_uri="memory://",
         strategy="moving-window",
     )

@@ -36,6 +36,7 @@ CODES: dict[str, tuple[int, str]] = {
     "captioning_failed": (HTTPStatus.INTERNAL_SERVER_ERROR, "the model failed of this photograph, twice"),
     "not_ready": (HTTPStatus.SERVICE_UNAVAILABLE, "the model is being loaded, or could not be"),
     "busy": (HTTPStatus.SERVICE_UNAVAILABLE, "as many photographs as may are under way already"),
+    "service_unavailable": (HTTPStatus.SERVICE_UNAVAILABLE, "the collection cannot be read just now"),
     "deadline_exceeded": (HTTPStatus.GATEWAY_TIMEOUT, "the photograph was not captioned in time"),
 }
 """Status and meaning of every code that an error can have."""

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from typing import Any
 
 from model.images import FORMATS
+from model.search import LONGEST_QUERY
 from service import access, schemas
 from service.description import LICENCE, NAME, SUMMARY, VERSION, limits
 from service.errors import CODES
 from service.observability import REQUEST_ID_HEADER, REQUEST_ID_PATTERN
 from service.routes import IMAGE_FIELDS
 from service.schemas import Schema, reference
+from service.search import MOST_RESULTS, RESULTS
 from service.settings import Settings
 
-_CAPTIONING = (400, 413, 415, 422, 500, 503, 504)
-_BATCH = (400, 413, 500, 503)  # what is wrong with one photograph is told in its place
+# In a batch, what is wrong with one photograph is told in its place.
+_BATCH = (
+    "no_image",
+    "too_many_images",
+    "bad_parameter",
+    "bad_request",
+    "too_large",
+    "internal_error",
+    "not_ready",
+    "busy",
+)
+_PREDICT = (*_BATCH, "not_an_image", "damaged_image", "too_many_pixels", "captioning_failed", "deadline_exceeded")
 _MEGABYTE = 2**20
 
 
@@ -31,8 +44,11 @@ class _Door:
     answer: dict[str, Schema]
     """By media type."""
     method: str = "get"
-    failures: tuple[int, ...] = ()
+    failures: tuple[str, ...] = ()
+    """Codes."""
     form: Schema | None = None
+    parameters: dict[str, Schema] = field(default_factory=dict)
+    """Of the address, by name."""
     curl: str = "curl {url}"
 
 
@@ -72,8 +88,9 @@ def _doors(settings: Settings) -> tuple[_Door, ...]:
             "at most beam_size; with greedy it is 1.",
             _json("Answer"),
             method="post",
-            failures=_CAPTIONING,
+            failures=_PREDICT,
             form=schemas.upload(include_image=True),
+            parameters=schemas.options(include_image=True),
             curl="curl -F image=@photo.jpg {url}",
         ),
         _Door(
@@ -86,6 +103,7 @@ def _doors(settings: Settings) -> tuple[_Door, ...]:
             method="post",
             failures=_BATCH,
             form=schemas.upload(include_image=False, most=most),
+            parameters=schemas.options(include_image=False),
             curl="curl -F image=@one.jpg -F image=@two.jpg {url}",
         ),
         _Door(
@@ -118,33 +136,60 @@ def _doors(settings: Settings) -> tuple[_Door, ...]:
         ),
         _Door("/docs", "about.docs", "This description to read", "A page without script.", _page()),
         _Door("/", "captions.page", "The page", "Captions photographs in a browser.", _page()),
+        *(_collection_doors() if settings.collection else ()),
+    )
+
+
+def _collection_doors() -> tuple[_Door, ...]:
+    limit: Schema = {"type": "integer", "minimum": 1, "maximum": MOST_RESULTS, "default": RESULTS}
+    return (
+        _Door(
+            "/collection/search",
+            "collection.search",
+            "Search the collection",
+            "Photographs whose captions have all of the words.",
+            _json("Found"),
+            failures=("bad_parameter", "service_unavailable"),
+            parameters={
+                "q": {"type": "string", "minLength": 1, "maxLength": LONGEST_QUERY, "description": "words"},
+                "limit": limit | {"description": "results at most"},
+            },
+            curl='curl "{url}?q=dog+grass"',
+        ),
+        _Door(
+            "/collection/{id}/thumbnail",
+            "collection.thumbnail",
+            "A photograph of the collection, made small",
+            "As a JPEG.",
+            {"image/jpeg": {"type": "string", "format": "binary"}},
+            failures=("not_found", "service_unavailable"),
+            parameters={"id": {"type": "integer", "minimum": 0, "description": "of a result"}},
+            curl="curl -o photo.jpg {url}",
+        ),
     )
 
 
 def _operation(door: _Door, settings: Settings, server: str) -> dict[str, Any]:
     guarded = bool(settings.api_key) and door.endpoint not in access.OPEN
-    limited = bool(settings.rate_limit) and door.endpoint not in access.OPEN | access.UNLIMITED
-    failures = sorted({*door.failures, 405, *([401] if guarded else []), *([429] if limited else [])})
+    limited = bool(settings.rate_limit) and door.endpoint not in access.OPEN and door.method == "post"
+    codes = {"method_not_allowed", *door.failures}
+    codes |= {"unauthorized"} if guarded else set()
+    codes |= {"too_many_requests"} if limited else set()
     operation: dict[str, Any] = {
         "operationId": door.endpoint.partition(".")[2],
         "summary": door.summary,
         "description": door.description,
     }
+    if door.parameters:
+        operation["parameters"] = [_parameter(door, name, schema) for name, schema in door.parameters.items()]
     if door.form:
-        operation["parameters"] = [
-            {"name": name, "in": "query", "description": schema["description"], "schema": schema}
-            for name, schema in door.form["properties"].items()
-            if name not in IMAGE_FIELDS
-        ]
         types = ", ".join(f"image/{name.lower()}" for name in FORMATS)
         encoding = {field: {"contentType": types} for field in IMAGE_FIELDS}
         operation["requestBody"] = {
             "required": True,
             "content": {"multipart/form-data": {"schema": door.form, "encoding": encoding}},
         }
-    operation["responses"] = {"200": _response("Done.", door.answer)} | {
-        str(status): _failure(status) for status in failures
-    }
+    operation["responses"] = {"200": _response("Done.", door.answer)} | _failures(codes)
     if door.endpoint == "captions.health":
         operation["responses"]["503"] = _response("Not ready.", door.answer)
     if guarded:
@@ -163,10 +208,24 @@ def _response(description: str, content: dict[str, Schema], *headers: str) -> di
     }
 
 
-def _failure(status: int) -> dict[str, Any]:
-    meanings = [f"{code}: {meaning}" for code, (its_status, meaning) in CODES.items() if its_status == status]
+def _failures(codes: Collection[str]) -> dict[str, Any]:
+    """Responses by status, in order."""
     headers = {401: ["WWW-Authenticate"], 405: ["Allow"], 429: ["Retry-After"], 503: ["Retry-After"]}
-    return _response(" ".join(meanings), {"application/json": schemas.error_of(status)}, *headers.get(status, []))
+    responses = {}
+    for status in sorted({CODES[code][0] for code in codes}):
+        its_codes = [code for code, (its_status, _) in CODES.items() if code in codes and its_status == status]
+        meanings = "; ".join(f"{code}: {CODES[code][1]}" for code in its_codes)
+        content = {"application/json": schemas.error_of(its_codes)}
+        responses[str(int(status))] = _response(meanings, content, *headers.get(status, []))
+    return responses
+
+
+def _parameter(door: _Door, name: str, schema: Schema) -> dict[str, Any]:
+    """One that the path holds, or that may not be empty, is required."""
+    in_path = f"{{{name}}}" in door.path
+    required = in_path or schema.get("minLength", 0) > 0
+    place = {"in": "path" if in_path else "query", "required": required}
+    return {"name": name, "description": schema["description"], "schema": schema} | place
 
 
 def _json(schema: str) -> dict[str, Schema]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 from model.captioner import DecodingOptions
@@ -15,6 +16,18 @@ from service.routes import IMAGE_FIELDS
 Schema = dict[str, Any]
 
 _PROBABILITY: Schema = {"type": "number", "minimum": 0, "maximum": 1}
+_OF_ONE = (
+    "no_image",
+    "too_large",
+    "not_an_image",
+    "damaged_image",
+    "too_many_pixels",
+    "internal_error",
+    "captioning_failed",
+    "not_ready",
+    "deadline_exceeded",
+)
+"""What can be wrong with one photograph of several."""
 _COUNT: Schema = {"type": "integer", "minimum": 1}
 _DIGEST: Schema = {"type": "string", "description": "SHA-256 of the weights", "examples": ["sha256:3e028ffe…"]}
 
@@ -57,10 +70,9 @@ def upload(*, include_image: bool, most: int = 1) -> Schema:
     }
 
 
-def error_of(status: int) -> Schema:
-    """The error with one of the codes that this status has."""
-    codes = [code for code, (its_status, _) in CODES.items() if its_status == status]
-    return {"allOf": [reference("Error"), {"properties": {"error": {"properties": {"code": {"enum": codes}}}}}]}
+def error_of(codes: Sequence[str]) -> Schema:
+    """The error with one of these codes."""
+    return {"allOf": [reference("Error"), {"properties": {"error": {"properties": {"code": {"enum": list(codes)}}}}}]}
 
 
 def components() -> dict[str, Schema]:
@@ -78,7 +90,7 @@ def components() -> dict[str, Schema]:
                 )
             }
         ),
-        "FailedResult": exactly({"error": exactly({"code": code, "message": message})}),
+        "FailedResult": exactly({"error": exactly({"code": {"enum": list(_OF_ONE)}, "message": message})}),
         "Health": exactly(
             {
                 "status": {"enum": ["healthy", "starting", "failed"]},
@@ -91,11 +103,12 @@ def components() -> dict[str, Schema]:
             optional=("digest", "device", "message"),
         ),
         "Info": _info(),
+        "Found": _found(),
     }
 
 
 def _answers() -> dict[str, Schema]:
-    captions = {
+    captions: dict[str, Schema] = {
         "caption": {"type": "string", "description": "the best caption"},
         "captions": list_of(reference("Caption"), minItems=1, description="best first"),
         "low_confidence": {
@@ -103,7 +116,7 @@ def _answers() -> dict[str, Schema]:
             "description": "the photograph is unlike those that the model was trained on",
         },
     }
-    moment = {
+    moment: dict[str, Schema] = {
         "image": {
             "type": "string",
             "pattern": "^data:image/jpeg;base64,",
@@ -149,6 +162,14 @@ def _answers() -> dict[str, Schema]:
         ),
         "Model": exactly({"name": {"type": "string"}, "digest": _DIGEST, "device": {"type": "string"}}),
     }
+
+
+def _found() -> Schema:
+    address = {"type": ["string", "null"], "description": "null where the photograph is gone"}
+    text: Schema = {"type": "string"}
+    result = exactly({"id": {"type": "integer"}, "path": text, "caption": text, "thumbnail": address})
+    total: Schema = {"type": "integer", "minimum": 0, "description": "photographs that match"}
+    return exactly({"query": text, "total": total, "results": list_of(result, description="the best first")})
 
 
 def _info() -> Schema:

@@ -1,0 +1,139 @@
+"""The document is OpenAPI, says of each endpoint what it does, and the real answers are what it says."""
+
+import dataclasses
+
+import pytest
+import requests
+from flask import Flask
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+
+from model.captioner import DecodingOptions, OptionRefused
+from service import about, routes
+from service.description import VERSION
+from service.openapi import describe_api
+from service.settings import Settings
+from tests.conftest import ROOT
+from tests.pictures import drawn, encoded
+
+GOOD = encoded(drawn(64, 64), "JPEG")
+
+
+@pytest.fixture(scope="module")
+def document(server):
+    return requests.get(server.url + "/openapi.json", timeout=10).json()
+
+
+def answered(document, server, method, path, **request):
+    """The answer, which has the schema, the headers and the media type that the document gives its status."""
+    answer = requests.request(method, server.url + path, timeout=60, **request)
+    responses = document["paths"][path][method]["responses"]
+    assert str(answer.status_code) in responses, (answer.status_code, answer.text)
+    response = responses[str(answer.status_code)]
+    [(media, content)] = response["content"].items()
+    assert answer.headers["Content-Type"].partition(";")[0] == media
+    body = answer.json() if media == "application/json" else answer.text
+    Draft202012Validator(content["schema"] | {"components": document["components"]}).validate(body)
+    for name in response["headers"]:
+        schema = document["components"]["headers"][name]["schema"]
+        value = int(answer.headers[name]) if schema["type"] == "integer" else answer.headers[name]
+        Draft202012Validator(schema).validate(value)
+    return answer
+
+
+def test_it_is_valid(document):
+    validate(document)
+    assert document["openapi"].startswith("3.1")
+
+
+def test_with_everything_on_it_is_valid_too():
+    everything = Settings(api_key="key", rate_limit="1/second", collection=ROOT / "captions.jsonl")
+    document = describe_api(everything, "http://localhost")
+    validate(document)
+    predict, health = document["paths"]["/predict"]["post"], document["paths"]["/health"]["get"]
+    assert {"401", "429"} <= set(predict["responses"]) and predict["security"] == [{"bearer": []}, {"header": []}]
+    assert "Authorization" in predict["x-codeSamples"][0]["source"]
+    assert not {"401", "429"} & set(health["responses"]) and "security" not in health
+    assert {"/collection/search", "/collection/{id}/thumbnail"} <= set(document["paths"])
+
+
+def test_what_is_off_is_not_in_it(document):
+    assert "securitySchemes" not in document["components"]
+    assert not {"401", "429"} & set(document["paths"]["/predict"]["post"]["responses"])
+
+
+def test_every_route_is_in_it(document):
+    app = Flask("routes", static_folder=None)
+    app.register_blueprint(routes.blueprint)
+    app.register_blueprint(about.blueprint)
+    served = {(rule.rule, method.lower()) for rule in app.url_map.iter_rules() for method in rule.methods}
+    described = {(path, method) for path, operations in document["paths"].items() for method in operations}
+    assert described == {(path, method) for path, method in served if method not in ("head", "options")}
+
+
+def test_options_are_those_that_requests_are_checked_by(document):
+    parameters = {one["name"]: one["schema"] for one in document["paths"]["/predict"]["post"]["parameters"]}
+    form = document["paths"]["/predict"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert {name: form["properties"][name] for name in parameters} == parameters
+    assert set(parameters) == {option.name for option in dataclasses.fields(DecodingOptions)} | {"include_image"}
+    bounded = {name: schema for name, schema in parameters.items() if "minimum" in schema}
+    assert len(bounded) == 8
+    for name, schema in bounded.items():
+        others = {"beam_size": "10"} if name == "num_captions" else {}
+        for bound, step in (("minimum", -1), ("maximum", 1)):
+            DecodingOptions.parse(others | {name: str(schema[bound])})
+            with pytest.raises(OptionRefused):
+                DecodingOptions.parse(others | {name: str(schema[bound] + step)})
+    assert all(DecodingOptions.parse({"method": method}) for method in parameters["method"]["enum"])
+
+
+@pytest.mark.parametrize("path", ["/health", "/info", "/metrics", "/openapi.json", "/docs", "/"])
+def test_answers_to_get(document, server, path):
+    assert answered(document, server, "get", path).status_code == 200
+
+
+def test_captions(document, server):
+    form = {"attention": "true", "num_captions": "2"}
+    body = answered(document, server, "post", "/predict", files={"image": GOOD}, data=form).json()
+    assert len(body["captions"]) == 2 and "attention" in body["captions"][0]["words"][0]
+    files = [("image", GOOD), ("image", b"no image"), ("file", b"")]
+    results = answered(document, server, "post", "/predict/batch", files=files).json()["results"]
+    assert ["error" in result for result in results] == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("status", "request_parts"),
+    [
+        (400, {"files": {"picture": GOOD}}),
+        (400, {"files": {"image": GOOD}, "params": {"beam_size": 11}}),
+        (413, {"files": {"image": bytes(17 * 2**20)}}),
+        (415, {"files": {"image": b"hello"}}),
+        (422, {"files": {"image": GOOD[:-200]}}),
+    ],
+)
+def test_refusals(document, server, status, request_parts):
+    assert answered(document, server, "post", "/predict", **request_parts).status_code == status
+
+
+def test_another_method_is_refused_as_every_endpoint_says(document, server):
+    for path, operations in document["paths"].items():
+        [(method, operation)] = operations.items()
+        answer = requests.delete(server.url + path, timeout=10)
+        assert answer.status_code == 405 and method.upper() in answer.headers["Allow"]
+        schema = operation["responses"]["405"]["content"]["application/json"]["schema"]
+        Draft202012Validator(schema | {"components": document["components"]}).validate(answer.json())
+
+
+def test_info(server):
+    info = requests.get(server.url + "/info", timeout=10).json()
+    health = requests.get(server.url + "/health", timeout=10).json()
+    assert info["model"]["digest"] == health["digest"] and "Flickr8k" in info["model"]["licence"]
+    assert info["model"]["capabilities"] == {"attention": True, "low_confidence": True, "prompt": False}
+    assert info["limits"]["upload_bytes"] == Settings().max_upload_bytes and info["limits"]["rate"] is None
+    assert {name: option.get("default") for name, option in info["decoding"].items()} == dataclasses.asdict(
+        DecodingOptions()
+    )
+
+
+def test_one_version():
+    assert f'\nversion = "{VERSION}"\n' in (ROOT / "pyproject.toml").read_text()
