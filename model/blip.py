@@ -28,6 +28,11 @@ from model.registry import BackendUnavailable, ModelSettings
 DEFAULT_WEIGHTS = "Salesforce/blip-image-captioning-base"
 
 
+def blip_prompt(config: Any, tokenizer: Any, text: str) -> list[int]:
+    """Tokens before a caption: the start, in the place where the tokenizer would put a class token, and the text."""
+    return [config.bos_token_id, *tokenizer(text, add_special_tokens=False).input_ids]
+
+
 class BlipCaptioner(PretrainedCaptioner):
     """See `model.captioner.Captioner`.
 
@@ -45,8 +50,7 @@ class BlipCaptioner(PretrainedCaptioner):
         words = SubWords(tokenizer, text.vocab_size, end=text.sep_token_id)
         super().__init__(words, device, digest)
         self.model, self.processor = model, processor
-        # The start has the first place, which the tokenizer would give to a class token.
-        self.prompt = [text.bos_token_id, *tokenizer(prompt, add_special_tokens=False).input_ids]
+        self.prompt = blip_prompt(text, tokenizer, prompt)
 
     @classmethod
     def load(cls, settings: ModelSettings, device: torch.device) -> BlipCaptioner:
@@ -75,7 +79,7 @@ class BlipCaptioner(PretrainedCaptioner):
                 output_attentions=with_attention,
                 logits_to_keep=1,
             )
-            scores = output.logits[:, -1].float().log_softmax(dim=1)
+            scores = output.logits[:, -1].float()
             if not with_attention:
                 return scores, no_attention(scores)
             # a layer's: (rows, heads, tokens, 1 + patches)

@@ -95,5 +95,5 @@ class Blip2Captioner(PretrainedCaptioner):
 
 
 def _last(output: Any) -> tuple[Tensor, Tensor]:
-    scores = output.logits[:, -1].float().log_softmax(dim=1)
+    scores = output.logits[:, -1].float()
     return scores, no_attention(scores)

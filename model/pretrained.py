@@ -20,12 +20,11 @@ from typing import Any
 import torch
 from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub import constants as hub
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
-from huggingface_hub.utils import httpx
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # meant for users of the library
 from PIL import Image
-from safetensors import SafetensorError
 from torch import Tensor
-from transformers import DynamicCache, EncoderDecoderCache
+from transformers import BitsAndBytesConfig, DynamicCache, EncoderDecoderCache
 
 from model.captioner import Caption, DecodingOptions, Stopwatch, Word
 from model.checkpoint import CheckpointMismatch, file_digest
@@ -56,26 +55,33 @@ def fetch(weights: str, revision: str = "") -> Path:
         raise FileNotFoundError(f"there is no folder {weights}, nor can the Hub have that name")
     revision = revision or PINNED.get(weights, "main")
     token = os.environ.get("HF_TOKEN") or False
+    online, reason = not hub.is_offline_mode(), "HF_HUB_OFFLINE is set"
+    names: list[str] = []
+    if online:
+        try:
+            names = HfApi(token=token).list_repo_files(weights, revision=revision)
+        except (httpx.TransportError, HfHubHTTPError) as error:
+            online, reason = False, first_line(error)  # perhaps it was downloaded before
+    kind = "*.safetensors" if not online or any(name.endswith(".safetensors") for name in names) else "*.bin"
     try:
-        names: list[str] = []
-        offline = hub.is_offline_mode()
-        if not offline:
-            try:
-                names = HfApi(token=token).list_repo_files(weights, revision=revision)
-            except httpx.TransportError:
-                offline = True  # perhaps it is here already
-        kind = "*.safetensors" if offline or any(name.endswith(".safetensors") for name in names) else "*.bin"
         found = snapshot_download(
-            weights, revision=revision, token=token, local_files_only=offline, allow_patterns=[*_BESIDE_WEIGHTS, kind]
+            weights,
+            revision=revision,
+            token=token,
+            local_files_only=not online,
+            allow_patterns=[*_BESIDE_WEIGHTS, kind],
         )
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
+    except LocalEntryNotFoundError as error:
         raise BackendUnavailable(
-            f"{weights} ({revision}) is neither a folder nor in the cache, and the Hub cannot be reached"
+            f"{weights} ({revision}) is neither a folder nor was it downloaded before, and cannot be now: {reason}"
         ) from error
-    except (HfHubHTTPError, HFValidationError) as error:
-        problem = str(error).strip().splitlines()[0]
-        raise BackendUnavailable(f"{weights} ({revision}) cannot be had from the Hub: {problem}") from error
+    except (httpx.TransportError, HfHubHTTPError, HFValidationError) as error:
+        raise BackendUnavailable(f"{weights} ({revision}) cannot be downloaded: {first_line(error)}") from error
     return Path(found)
+
+
+def first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -96,21 +102,21 @@ def digest(files: Sequence[Path]) -> str:
 
 
 def choose_dtype(name: Dtype, device: torch.device) -> torch.dtype:
-    """For int8 that of what is not quantised."""
-    half = torch.bfloat16 if device.type == "cpu" or torch.cuda.is_bf16_supported() else torch.float16
-    named = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "int8": half}
-    return named.get(name, torch.float32 if device.type == "cpu" else half)
+    """For int8 that of what is not quantised, in which the library multiplies too."""
+    if name == "auto":
+        name = "fp32" if device.type == "cpu" else "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+    return {"fp32": torch.float32, "bf16": torch.bfloat16}.get(name, torch.float16)
 
 
 def load_model(model_class: Any, folder: Path, dtype: Dtype, device: torch.device) -> Any:
     """A model of transformers in evaluation mode, every weight of it read from the folder.
 
-    Raises BackendUnavailable for int8 where it cannot be had, CheckpointMismatch where the weights are damaged or of
-    another model, FileNotFoundError.
+    int8 is LLM.int8() (Dettmers et al. 2022, arXiv 2208.07339). Raises CheckpointMismatch where the weights are damaged
+    or of another model, FileNotFoundError.
     """
     arguments: dict[str, Any] = {}
     if dtype == "int8":
-        arguments = {"quantization_config": _eight_bit(device), "device_map": {"": device}}
+        arguments = {"quantization_config": BitsAndBytesConfig(load_in_8bit=True), "device_map": {"": device}}
     try:
         model, report = model_class.from_pretrained(
             folder,
@@ -121,8 +127,10 @@ def load_model(model_class: Any, folder: Path, dtype: Dtype, device: torch.devic
             output_loading_info=True,
             **arguments,
         )
-    except (SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointMismatch(f"{folder} does not hold a {model_class.__name__}: {error}") from error
+    except (OSError, ImportError):
+        raise
+    except Exception as error:  # a damaged or foreign file raises whatever its bytes lead to
+        raise CheckpointMismatch(f"{folder} does not hold a {model_class.__name__}: {first_line(error)}") from error
     if unfit := [*report["missing_keys"], *report["mismatched_keys"]]:
         raise CheckpointMismatch(f"{folder} is no {model_class.__name__}: {len(unfit)} weights lack, as {unfit[0]}")
     return (model if dtype == "int8" else model.to(device)).eval().requires_grad_(False)
@@ -134,16 +142,6 @@ def load_part(part_class: Any, folder: Path) -> Any:
         return part_class.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointMismatch(f"{folder} holds nothing that {part_class.__name__} can read: {error}") from error
-
-
-def _eight_bit(device: torch.device) -> Any:
-    """LLM.int8() (Dettmers et al. 2022, arXiv 2208.07339)."""
-    if device.type != "cuda":
-        raise BackendUnavailable("dtype int8 needs a CUDA device; choose fp32 or bf16")
-    import bitsandbytes  # noqa: F401  # its absence is told as any package's
-    from transformers import BitsAndBytesConfig
-
-    return BitsAndBytesConfig(load_in_8bit=True)
 
 
 class SubWords:
@@ -204,7 +202,7 @@ class CachedState:
     image_of: Tensor
     """(rows): which image each row is of."""
     prompted: tuple[Tensor, Tensor] | None
-    """Log-probabilities and attention after the prompt, until the first step gives them."""
+    """Logits and attention after the prompt, until the first step gives them."""
 
     def select(self, rows: Tensor) -> CachedState:
         image_of = self.image_of[rows]
@@ -223,13 +221,13 @@ def new_cache(encoder_decoder: bool) -> Any:
 
 
 Forward = Callable[[Tensor, Any], tuple[Tensor, Tensor]]
-"""Tokens (rows, 1) and a cache, which it extends, to log-probabilities (rows, vocabulary) and attention (rows, cells).
-Where there is no attention to give: `no_attention(log_probabilities)`.
+"""Tokens (rows, 1) and a cache, which it extends, to logits (rows, vocabulary) and attention (rows, cells).
+Where there is no attention to give: `no_attention(logits)`.
 """
 
 
-def no_attention(log_probabilities: Tensor) -> Tensor:
-    return log_probabilities.new_zeros(len(log_probabilities), 1)
+def no_attention(logits: Tensor) -> Tensor:
+    return logits.new_zeros(len(logits), 1)
 
 
 def cached_step(forward: Forward) -> Step[CachedState]:

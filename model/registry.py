@@ -31,7 +31,8 @@ class ModelSettings:
     weights: str = _setting("", "weights of the other back ends: a folder, or a name on the Hugging Face Hub")
     revision: str = _setting("", "commit, tag or branch of a name on the Hub; known names have a pinned commit")
     dtype: Dtype = _setting(
-        "auto", "numbers of the other back ends: fp32, bf16, fp16, int8 (blip2 on CUDA), or auto: half of fp32 on CUDA"
+        "auto",
+        "numbers of the other back ends: fp32, bf16, fp16, int8 (blip2), or auto: fp32 on a CPU, half of it on CUDA",
     )
     prompt: str = _setting("", "text that a caption of blip or blip2 goes on from, or a question for blip2")
 
@@ -43,7 +44,7 @@ class BackendUnavailable(RuntimeError):
 def _cnn_lstm(settings: ModelSettings, device: torch.device) -> Captioner:
     from model.cnn_lstm import CnnLstmCaptioner
 
-    return CnnLstmCaptioner.load(settings.checkpoint, settings.vocabulary, device)
+    return CnnLstmCaptioner.load(settings.checkpoint, settings.vocabulary, device, settings.dtype)
 
 
 def _blip(settings: ModelSettings, device: torch.device) -> Captioner:

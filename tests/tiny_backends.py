@@ -90,7 +90,8 @@ def save_blip(folder: Path) -> Path:
             initializer_range=0.1,
         ).to_dict(),
         vision_config=BlipVisionConfig(
-            hidden_size=48, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4, image_size=32, patch_size=8
+            hidden_size=48, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4,
+            image_size=32, patch_size=8,
         ).to_dict(),
     )  # fmt: skip
     return _save(folder, BlipForConditionalGeneration(config), tokenizer)
@@ -114,7 +115,8 @@ def save_blip2(folder: Path, language: str) -> Path:
         )  # fmt: skip
     config = Blip2Config(
         vision_config=Blip2VisionConfig(
-            hidden_size=48, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4, image_size=32, patch_size=8
+            hidden_size=48, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4,
+            image_size=32, patch_size=8,
         ).to_dict(),
         qformer_config=Blip2QFormerConfig(
             vocab_size=8, hidden_size=48, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4,
@@ -122,6 +124,7 @@ def save_blip2(folder: Path, language: str) -> Path:
         ).to_dict(),
         text_config=text.to_dict(),
         num_query_tokens=4,
+        image_token_index=len(tokenizer),
     )  # fmt: skip
     return _save(folder, Blip2ForConditionalGeneration(config), tokenizer)
 
@@ -130,4 +133,15 @@ def _save(folder: Path, model, tokenizer) -> Path:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     BlipImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder)
+    return folder
+
+
+def write_dataset(folder: Path) -> Path:
+    """The five photographs with their captions, all in the training split, in Karpathy's layout."""
+    (folder / "images").mkdir(parents=True)
+    images = []
+    for name, caption in LEARNT.items():
+        photograph(name).convert("RGB").resize((64, 64)).save(folder / "images" / f"{name}.png")
+        images.append({"filename": f"{name}.png", "split": "train", "sentences": [{"raw": caption}]})
+    (folder / "dataset_five.json").write_text(json.dumps({"images": images}))
     return folder

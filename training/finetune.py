@@ -1,0 +1,297 @@
+"""Fine-tunes BLIP on photographs with captions: python -m training.finetune --data DIR --output DIR
+
+Teacher forcing on all captions of a photograph, of which the vision transformer is shown each photograph once. What
+--output holds in the end is what `CAPTION_BACKEND=blip CAPTION_WEIGHTS=DIR` serves: that of the epoch with the least
+loss on the dev split, or of the last epoch where there is no such split. The same command goes on after a kill.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import transformers
+import tyro
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+from transformers import AutoImageProcessor, AutoTokenizer, BlipForConditionalGeneration
+
+from model.blip import DEFAULT_WEIGHTS, blip_prompt
+from model.files import written_whole
+from model.images import ImageRefused, decode_image
+from model.pretrained import digest, fetch, load_model, load_part, weight_files
+from model.registry import LOADING_ERRORS, choose_device
+from training.datasets import DatasetRefused, Record, in_split, read_dataset
+from training.engine import LossNotFinite
+from training.features import TooManyRefused, check_refused
+
+_IGNORED = -100  # what the loss leaves out
+
+
+@dataclass(frozen=True)
+class Config:
+    data: Path
+    """Folder in one of the layouts of training/layouts.py."""
+    output: Path = Path("runs/blip")
+    """Where the weights go. If it holds an unfinished run with the same settings, that run goes on."""
+    backend: Literal["blip"] = "blip"
+    weights: str = DEFAULT_WEIGHTS
+    """A folder, or a name on the Hugging Face Hub, to begin with."""
+    revision: str = ""
+    """Commit, tag or branch of a name on the Hub; known names have a pinned commit."""
+    prompt: str = ""
+    """Text that every caption goes on from, in training and, with --prompt or CAPTION_PROMPT, later."""
+    lora_rank: int = 0
+    """Above 0 only low-rank updates of the attention are learnt (LoRA, Hu et al. 2021, arXiv 2106.09685), which takes
+    a third of the memory and about ten times the learning rate; they are merged into the weights that are written."""
+    freeze_encoder: bool = False
+    """The vision transformer stays as it is: less memory, and several times faster."""
+    epochs: int = 5
+    learning_rate: float = 1e-5
+    """At the start (AdamW); it falls to nothing along half a cosine."""
+    weight_decay: float = 0.05
+    batch_size: int = 8
+    """Photographs; each comes with all of its captions."""
+    max_tokens: int = 50
+    """Longer captions are cut."""
+    gradient_norm: float = 1.0
+    """Gradients are scaled down to this norm."""
+    save_every_minutes: float = 5.0
+    """How often the state of the run is kept, beside every epoch."""
+    seed: int = 1
+    device: str = "auto"
+    """cpu, cuda, or auto: cuda where there is one."""
+    mixed_precision: bool = False
+    """bfloat16 where it is safe."""
+
+    def settings(self) -> dict[str, Any]:
+        """What decides the result, as plain data; where things lie does not."""
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self), default=str))
+        left_out = ("data", "output", "device", "save_every_minutes")
+        return {key: value for key, value in plain.items() if key not in left_out}
+
+
+class FineTuning:
+    """One fine-tuning from start to end."""
+
+    def __init__(self, config: Config) -> None:
+        """Raises DatasetRefused, ValueError and what loading weights does."""
+        self.config = config
+        self.device = choose_device(config.device)
+        records = read_dataset(config.data)
+        self.training, self.dev = in_split(records, "train"), in_split(records, "dev")
+        if not self.training:
+            raise DatasetRefused(f"{config.data} has no photographs to train on")
+        folder = fetch(config.weights, config.revision)
+        self.processor, self.tokenizer = load_part(AutoImageProcessor, folder), load_part(AutoTokenizer, folder)
+        self.network = self._prepare(load_model(BlipForConditionalGeneration, folder, "fp32", self.device))
+        self.text = self.network.config.text_config
+        self.prompt = blip_prompt(self.text, self.tokenizer, config.prompt)
+        self.learnt = {name: p for name, p in self.network.named_parameters() if p.requires_grad}
+        self.optimizer = torch.optim.AdamW(
+            self.learnt.values(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self.steps_an_epoch = math.ceil(len(self.training) / config.batch_size)
+        self.refused: dict[str, str] = {}
+        self.settings = config.settings() | {"begun_with": digest(weight_files(folder))}
+        self.step, self.losses, self.history = 0, [0.0], list[dict[str, Any]]()
+        config.output.mkdir(parents=True, exist_ok=True)
+        if self._state_file.is_file():
+            self._resume()
+
+    def _prepare(self, network: Any) -> Any:
+        network.requires_grad_(True).train()
+        if self.config.freeze_encoder:
+            network.vision_model.requires_grad_(False)
+        if not self.config.lora_rank:
+            return network
+        from peft import LoraConfig, get_peft_model
+
+        where = r"text_decoder\..*\.(query|value)"
+        if not self.config.freeze_encoder:
+            where += r"|vision_model\..*\.qkv"
+        torch.manual_seed(self.config.seed)
+        rank = self.config.lora_rank
+        return get_peft_model(network, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=where))
+
+    def run(self) -> None:
+        while len(self.history) < self.config.epochs:
+            self.run_epoch()
+
+    def run_epoch(self) -> None:
+        """What is left of the epoch."""
+        began = saved = time.monotonic()
+        number = len(self.history)
+        first = self.step - number * self.steps_an_epoch
+        order = torch.randperm(
+            len(self.training), generator=torch.Generator().manual_seed(self.config.seed * 100_003 + number)
+        )
+        batches = [[self.training[i] for i in rows] for rows in order.split(self.config.batch_size)]
+        self.losses = self.losses if first else []
+        with tqdm(batches[first:], initial=first, total=len(batches), desc=f"epoch {number + 1}", unit="batch") as bar:
+            for batch in bar:
+                self._step(batch)
+                bar.set_postfix(loss=f"{self.losses[-1]:.3f}")
+                if time.monotonic() - saved >= 60 * self.config.save_every_minutes:
+                    self._save_state()
+                    saved = time.monotonic()
+        check_refused(self.refused, len(self.training) + len(self.dev))
+        self._finish_epoch(number + 1, time.monotonic() - began)
+
+    def _step(self, batch: Sequence[Record]) -> None:
+        """Raises LossNotFinite."""
+        done = self.step / (self.config.epochs * self.steps_an_epoch)
+        self.optimizer.param_groups[0]["lr"] = self.config.learning_rate * (1 + math.cos(math.pi * done)) / 2
+        torch.manual_seed(self.config.seed * 100_003 + self.step)  # dropout is the same after a kill
+        loss = self._loss(batch)
+        if loss is not None:
+            if not math.isfinite(float(loss.detach())):
+                raise LossNotFinite(
+                    f"the loss is {float(loss.detach())} at step {self.step + 1}: lower the learning rate"
+                )
+            self.optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.learnt.values(), self.config.gradient_norm)
+            self.optimizer.step()
+            self.losses.append(float(loss.detach()))
+        self.step += 1
+
+    def _loss(self, records: Sequence[Record]) -> Tensor | None:
+        """The mean cross-entropy of a token; None where no photograph can be read."""
+        images: list[Image.Image] = []
+        captions: list[Sequence[str]] = []
+        for record in records:
+            try:
+                images.append(decode_image(record.path.read_bytes()))
+                captions.append(record.captions)
+            except (OSError, ImageRefused) as error:
+                self.refused[record.name] = str(error)
+        if not images:
+            return None
+        tokens, labels = self._tokens([text for own in captions for text in own])
+        repeats = torch.tensor([len(own) for own in captions], device=self.device)
+        pixels = self.processor(images=images, return_tensors="pt").pixel_values.to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.mixed_precision):
+            patches = self.network.vision_model(pixels).last_hidden_state
+            # Padding is on the right and nothing reads what comes after it, so it needs no mask.
+            loss: Tensor = self.network.text_decoder(
+                tokens, encoder_hidden_states=patches.repeat_interleave(repeats, dim=0), labels=labels
+            ).loss
+        return loss
+
+    def _tokens(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Tokens (captions, length) from the prompt to the end, filled up with padding, and what is to be learnt of
+        them: the words after the prompt, and the end.
+        """
+        found = self.tokenizer(list(captions), add_special_tokens=False).input_ids
+        cut = [[*self.prompt, *own[: self.config.max_tokens], self.text.sep_token_id] for own in found]
+        tokens = torch.full((len(cut), max(map(len, cut))), self.text.pad_token_id)
+        labels = torch.full_like(tokens, _IGNORED)
+        for row, own in enumerate(cut):
+            tokens[row, : len(own)] = torch.tensor(own)
+            labels[row, len(self.prompt) : len(own)] = tokens[row, len(self.prompt) : len(own)]
+        return tokens.to(self.device), labels.to(self.device)
+
+    @torch.no_grad()
+    def _dev_loss(self) -> float | None:
+        self.network.eval()
+        batches = [self.dev[i : i + self.config.batch_size] for i in range(0, len(self.dev), self.config.batch_size)]
+        losses = [
+            float(loss) for batch in tqdm(batches, desc="dev", leave=False) if (loss := self._loss(batch)) is not None
+        ]
+        self.network.train()
+        return sum(losses) / len(losses) if losses else None
+
+    def _finish_epoch(self, number: int, seconds: float) -> None:
+        dev_loss = self._dev_loss()
+        best = min((record["dev_loss"] for record in self.history if record["dev_loss"] is not None), default=math.inf)
+        record = {
+            "epoch": number,
+            "loss": sum(self.losses) / max(len(self.losses), 1),
+            "dev_loss": dev_loss,
+            "seconds": seconds,
+        }
+        self.history.append(record)
+        if dev_loss is None or dev_loss < best:
+            self.save_model()
+        self._save_state()
+        dev = f", dev {dev_loss:.3f}" if dev_loss is not None else ""
+        print(f"epoch {number}: loss {record['loss']:.3f}{dev}, {seconds:.0f} s")
+
+    def save_model(self) -> None:
+        """The weights, their preprocessing and tokenizer, each file whole or not at all."""
+        network = self.network
+        if self.config.lora_rank:
+            network = copy.deepcopy(network).merge_and_unload()
+        with tempfile.TemporaryDirectory(dir=self.config.output) as folder:
+            for part in (network, self.processor, self.tokenizer):
+                part.save_pretrained(folder)
+            record = {"settings": self.settings, "transformers": transformers.__version__, "history": self.history}
+            (Path(folder) / "finetuning.json").write_text(json.dumps(record, indent=1) + "\n")
+            for file in Path(folder).iterdir():
+                file.replace(self.config.output / file.name)
+
+    @property
+    def _state_file(self) -> Path:
+        return self.config.output / "finetuning.pt"
+
+    def _save_state(self) -> None:
+        state = {
+            "settings": self.settings,
+            "step": self.step,
+            "losses": self.losses,
+            "history": self.history,
+            "weights": {name: weights.detach() for name, weights in self.learnt.items()},
+            "optimizer": self.optimizer.state_dict(),
+        }
+        with written_whole(self._state_file) as path:
+            torch.save(state, path)
+
+    def _resume(self) -> None:
+        """Raises ValueError where the output folder holds a run with other settings."""
+        state = torch.load(self._state_file, map_location=self.device, weights_only=True)
+        other = sorted(key for key in self.settings if self.settings[key] != state["settings"].get(key))
+        if other:
+            raise ValueError(
+                f"{self.config.output} holds a run with other settings ({', '.join(other)}): choose another --output"
+            )
+        with torch.no_grad():
+            for name, weights in self.learnt.items():
+                weights.copy_(state["weights"][name])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.losses, self.history = state["step"], state["losses"], state["history"]
+        print(f"going on after step {self.step}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    tuning = None
+    try:
+        tuning = FineTuning(tyro.cli(Config, args=arguments, description=__doc__))
+        tuning.run()
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on from the state that was kept last", file=sys.stderr)
+        return 130
+    except (TooManyRefused, LossNotFinite) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except (DatasetRefused, ValueError, *LOADING_ERRORS) as error:
+        if tuning is not None and not isinstance(error, OSError):
+            raise  # a defect of ours, not of what was given
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"finished: CAPTION_BACKEND=blip CAPTION_WEIGHTS={tuning.config.output} serves it")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
