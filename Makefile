@@ -1,12 +1,13 @@
 # make serve   the page on http://localhost:7860
 # make test    everything that is tested, on the real server, checkpoint and browser
 # make lint    style and types
+# make audit   known weaknesses of what serves
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: serve test lint browser clean
+.PHONY: serve test lint audit browser clean
 
 serve: $(VENV)/serve
 	$(BIN)/python app.py
@@ -18,6 +19,9 @@ lint: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+audit: $(VENV)/dev
+	$(BIN)/pip-audit --requirement requirements.txt
 
 # The tests drive the Chromium or Chrome that is installed; where there is none, Debian's or Playwright's is.
 browser: $(VENV)/dev
