@@ -6,11 +6,9 @@ import os
 
 from flask import Flask, Response
 
-from service import errors, routes
+from service import about, access, errors, observability, routes, search
 from service.host import Host
 from service.settings import ROOT, Settings
-
-_MULTIPART_OVERHEAD = 64 * 1024  # boundaries, headers and the other fields around the photograph
 
 _SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -23,6 +21,7 @@ _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
 
@@ -33,12 +32,18 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask("image-captioner", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
     app.request_class = routes.InMemoryRequest
     app.config["MAX_UPLOAD_BYTES"] = settings.max_upload_bytes
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes + _MULTIPART_OVERHEAD
+    app.config["MAX_IMAGES_UPLOAD_BYTES"] = settings.max_images_upload_bytes
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes + routes.MULTIPART_OVERHEAD
     app.config["MAX_FORM_MEMORY_SIZE"] = app.config["MAX_CONTENT_LENGTH"]  # a long text field is no image: 400
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the order of the contract is the order for reading
-    host = Host(settings.model)
+    observability.register(app)
+    access.register(app, settings)
+    host = Host(settings)
     app.extensions["captioner"] = host
     app.register_blueprint(routes.blueprint)
+    app.register_blueprint(about.blueprint)
+    if settings.collection:
+        search.register(app, settings.collection)
     errors.register(app)
 
     @app.after_request

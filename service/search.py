@@ -62,7 +62,7 @@ def search() -> Response:
     try:
         total, found = _collection().search(query, _limit(request.args.get("limit", "")))
     except QueryRefused as error:
-        raise BadRequest("bad_parameter", f"q: {error}") from error
+        raise BadRequest("bad_parameter", str(error)) from error
     return jsonify(query=query, total=total, results=[_described(one) for one in found])
 
 

@@ -9,6 +9,8 @@ export function requestCaptions(photograph, options, { signal, onProgress }) {
     const request = new XMLHttpRequest();
     request.open("POST", "predict");
     request.responseType = "json";
+    const key = apiKey();
+    if (key) request.setRequestHeader("X-API-Key", key);
     request.upload.addEventListener("progress", (event) => onProgress(event.loaded / event.total));
     request.upload.addEventListener("load", () => onProgress(1));
     request.addEventListener("load", () => {
@@ -22,6 +24,9 @@ export function requestCaptions(photograph, options, { signal, onProgress }) {
     request.send(form);
   });
 }
+
+/** There only where the service has one. */
+export const apiKey = () => document.getElementById("api-key")?.value;
 
 const unreachable = () =>
   navigator.onLine

@@ -15,6 +15,7 @@ REQUESTS = 16
 
 def test_our_own_code_is_small():
     code = [*(ROOT / "static").iterdir(), *(ROOT / "templates").iterdir()]
+    code = [file for file in code if file.stem != "docs"]  # that is another page, without script
     assert sum(file.stat().st_size for file in code) < BYTES
     assert max(len(file.read_text().splitlines()) for file in code) <= 300
 
