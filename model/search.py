@@ -81,6 +81,8 @@ class Collection:
 
     def path(self, id: int) -> str | None:
         """Of the photograph with this id, or None. Raises CollectionRefused, OSError."""
+        if not 0 < id < 2**63:  # what SQLite can count to
+            return None
         with closing(self._connect()) as database:
             row = database.execute("SELECT path FROM captions WHERE rowid = ?", (id,)).fetchone()
         return json.loads(row[0]) if row else None
