@@ -140,6 +140,8 @@ def _identity(job: Job, parsed: argparse.Namespace) -> dict[str, Any]:
     return {
         "backend": job.captioner.name,
         "digest": job.captioner.digest,
+        "dtype": parsed.dtype,
+        "prompt": parsed.prompt,
         "batch_size": job.batch_size,
         "write_metadata": str(parsed.write_metadata) if parsed.write_metadata else None,
         **dataclasses.asdict(job.options),
