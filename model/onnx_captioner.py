@@ -28,8 +28,10 @@ class OnnxState(NamedTuple):
     rows: tuple[Tensor, ...]  # STATE, each (rows, hidden)
 
     def select(self, rows: Tensor) -> OnnxState:
-        """The state of the given rows, which may repeat; those of an image stay together and equally many."""
-        return OnnxState(self.values, tuple(part.index_select(0, rows) for part in self.rows))
+        """See `model.decoder.DecoderState.select`."""
+        images = (rows // (len(self.rows[0]) // len(self.values))).unique_consecutive()
+        values = self.values if len(images) == len(self.values) else self.values[images]
+        return OnnxState(values, tuple(part.index_select(0, rows) for part in self.rows))
 
 
 class OnnxCaptioner:

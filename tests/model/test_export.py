@@ -11,12 +11,20 @@ from model.captioner import DecodingOptions
 from model.checkpoint import CheckpointMismatch, file_digest
 from model.export import main
 from model.onnx_captioner import OnnxCaptioner
+from model.registry import ModelSettings, load_captioner
 from model.vocabulary import Vocabulary
 from tests.conftest import ROOT
 from tests.pictures import drawn, photograph
 
-MODEL = ["--checkpoint", str(ROOT / "best_model.pth"), "--vocabulary", str(ROOT / "vocab.pkl")]
+CHECKPOINT, VOCABULARY = ROOT / "best_model.pth", ROOT / "vocab.pkl"
+MODEL = ["--checkpoint", str(CHECKPOINT), "--vocabulary", str(VOCABULARY)]
 FILES = {"encoder.onnx", "decoder_step.onnx", "vocabulary.json", "manifest.json"}
+
+
+@pytest.fixture(scope="module")
+def captioner():
+    """The shipped one in single precision, as the graphs are, whatever the processor would choose."""
+    return load_captioner(ModelSettings(checkpoint=CHECKPOINT, vocabulary=VOCABULARY, device="cpu", dtype="fp32"))
 
 
 @pytest.fixture(scope="module")
