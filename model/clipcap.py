@@ -42,6 +42,8 @@ from model.registry import BackendUnavailable, ModelSettings
 FILE = "clipcap.safetensors"
 """The checkpoint's name in the folder that training writes; `clip` and `gpt2` beside it go before the Hub."""
 
+_BREAKS = "ĉĊċČčľĿŀŁ"  # as byte-level BPE writes tabs, line breaks and separators: a caption is one line of words
+
 
 class ImageEncoder(nn.Module):
     """CLIP's image half with its preprocessing: photographs to embeddings (images, size)."""
@@ -95,8 +97,9 @@ class ClipCapCaptioner(PretrainedCaptioner):
         full_stop: int | None = None,
     ) -> None:
         """`full_stop` is the token that ends a caption as well as the end-of-text token does; None if none does."""
-        if full_stop is not None:
-            words.tokens = replace(words.tokens, forbidden=(*words.tokens.forbidden, full_stop))
+        never = {*words.tokens.forbidden, *([] if full_stop is None else [full_stop])}
+        never |= {token for text, token in words.tokenizer.get_vocab().items() if any(mark in text for mark in _BREAKS)}
+        words.tokens = replace(words.tokens, forbidden=tuple(sorted(never)))
         super().__init__(words, device, digest)
         self.encoder, self.network, self.full_stop = encoder, network, full_stop
 

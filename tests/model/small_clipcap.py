@@ -27,7 +27,7 @@ CAPTIONS = (
 EMBEDDING, WIDTH = 24, 32
 
 
-def save_small_clip(folder: Path) -> Path:
+def save_small_clip(folder: Path, embedding: int = EMBEDDING) -> Path:
     torch.manual_seed(1)
     config = CLIPVisionConfig(
         hidden_size=32,
@@ -36,7 +36,7 @@ def save_small_clip(folder: Path) -> Path:
         num_attention_heads=2,
         image_size=32,
         patch_size=8,
-        projection_dim=EMBEDDING,
+        projection_dim=embedding,
         initializer_factor=5.0,  # so that random weights tell photographs apart
     )
     CLIPVisionModelWithProjection(config).save_pretrained(folder)
