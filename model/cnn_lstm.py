@@ -16,6 +16,8 @@ from model.decoder import Decoder
 from model.decoding import Hypothesis, Tokens, decode
 from model.encoder import Encoder, Preprocessing
 from model.familiarity import Familiarity, summarise
+from model.registry import BackendUnavailable, Dtype
+from model.runtime import PackedDecoder, PackedEncoder, can_pack, multiplies_bfloat16
 from model.vocabulary import END, PAD, START, UNKNOWN, Vocabulary, join_words
 
 TOKENS = Tokens(start=START, end=END, forbidden=(PAD, START, UNKNOWN))
@@ -42,8 +44,27 @@ class Network(nn.Module):
     @torch.inference_mode()
     def decode(self, features: Tensor, options: DecodingOptions) -> list[list[Hypothesis]]:
         """Hypotheses for grid features (images, cells, channels)."""
-        state = self.decoder.init_state(features)
-        return decode(self.decoder.step, state, len(features), TOKENS, options, features.device)
+        return _decode(self.decoder, features, options)
+
+
+def _decode(decoder: Decoder | PackedDecoder, features: Tensor, options: DecodingOptions) -> list[list[Hypothesis]]:
+    images, device = len(features), features.device
+    if isinstance(decoder, PackedDecoder):
+        return decode(decoder.step, decoder.init_state(features), images, TOKENS, options, device)
+    return decode(decoder.step, decoder.init_state(features), images, TOKENS, options, device)
+
+
+def choose_dtype(name: Dtype, device: torch.device) -> torch.dtype:
+    """bfloat16 where the processor has matrix arithmetic for it and nothing else is asked for.
+
+    Raises BackendUnavailable for what cannot be had, or was not measured to be worth having.
+    """
+    if name == "bf16" and not (device.type == "cpu" and multiplies_bfloat16()):
+        raise BackendUnavailable("bf16 of cnn-lstm is for processors with AMX; choose auto or fp32")
+    if name not in ("auto", "fp32", "bf16"):
+        raise BackendUnavailable(f"cnn-lstm does not run in {name}; choose auto, fp32 or bf16")
+    half = name != "fp32" and device.type == "cpu" and multiplies_bfloat16()
+    return torch.bfloat16 if half else torch.float32
 
 
 class CnnLstmCaptioner:
@@ -59,19 +80,31 @@ class CnnLstmCaptioner:
         device: torch.device,
         digest: str,
         familiarity: Familiarity | None = None,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.network = network.to(device).eval().requires_grad_(False)
+        """`dtype` is single precision, or bfloat16 where `multiplies_bfloat16`."""
+        network = network.eval().requires_grad_(False)
+        self.encoder: Encoder | PackedEncoder
+        self.decoder: Decoder | PackedDecoder
+        if device.type == "cpu" and can_pack():
+            self.encoder = PackedEncoder(network.encoder, preprocessing.image_size, dtype)
+            self.decoder = PackedDecoder(network.decoder, dtype)
+        else:
+            self.encoder, self.decoder = network.encoder.folded().to(device), network.decoder.to(device)
         self.familiarity = familiarity.to(device) if familiarity else None
         self.vocabulary, self.preprocessing, self.device, self.digest = vocabulary, preprocessing, device, digest
 
     @classmethod
-    def load(cls, checkpoint_file: Path, vocabulary_file: Path, device: torch.device) -> CnnLstmCaptioner:
-        """Raises CheckpointMismatch, VocabularyRefused, FileNotFoundError."""
+    def load(
+        cls, checkpoint_file: Path, vocabulary_file: Path, device: torch.device, dtype: Dtype = "auto"
+    ) -> CnnLstmCaptioner:
+        """Raises CheckpointMismatch, VocabularyRefused, FileNotFoundError, BackendUnavailable."""
+        numbers = choose_dtype(dtype, device)
         checkpoint, vocabulary = Checkpoint.load(checkpoint_file), Vocabulary.load(vocabulary_file)
         checkpoint.verify(vocabulary)
         network = Network.from_checkpoint(checkpoint)
         digest = file_digest(checkpoint_file)
-        return cls(network, vocabulary, checkpoint.preprocessing, device, digest, checkpoint.familiarity)
+        return cls(network, vocabulary, checkpoint.preprocessing, device, digest, checkpoint.familiarity, numbers)
 
     @torch.inference_mode()
     def caption(
@@ -85,12 +118,12 @@ class CnnLstmCaptioner:
         stopwatch = stopwatch or Stopwatch()
         with stopwatch.stage("encoder"):
             pixels = self.preprocessing(images).to(self.device, memory_format=torch.channels_last)
-            features = self.network.encoder(pixels)
+            features = self.encoder(pixels)
             unlike = [False] * len(images)
             if self.familiarity:
                 unlike = self.familiarity.is_unlike(summarise(features)).tolist()
         with stopwatch.stage("decoder"):
-            ranked = self.network.decode(features, options)
+            ranked = _decode(self.decoder, features, options)
         return [
             [to_caption(hypothesis, self.vocabulary, options.attention, low_confidence) for hypothesis in found]
             for found, low_confidence in zip(ranked, unlike, strict=True)

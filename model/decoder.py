@@ -45,8 +45,12 @@ class DecoderState(NamedTuple):
     cell: tuple[Tensor, Tensor]
 
     def select(self, rows: Tensor) -> DecoderState:
-        """The state of the given rows, which may repeat; those of an image stay together and equally many."""
-        return self._map_rows(self.values, lambda tensor: tensor.index_select(0, rows))
+        """The state of the given rows, which may repeat; those of an image stay together and equally many. Images of
+        which no row is given leave.
+        """
+        images = (rows // (len(self.mean) // len(self.values))).unique_consecutive()
+        values = self.values if len(images) == len(self.values) else self.values[images]
+        return self._map_rows(values, lambda tensor: tensor.index_select(0, rows))
 
     def first(self, images: int) -> DecoderState:
         """The state of the first images, without a copy."""

@@ -32,7 +32,8 @@ class ModelSettings:
     revision: str = _setting("", "commit, tag or branch of a name on the Hub; known names have a pinned commit")
     dtype: Dtype = _setting(
         "auto",
-        "numbers of the other back ends: fp32, bf16, fp16, int8 (blip2), or auto: fp32 on a CPU, half of it on CUDA",
+        "numbers: fp32, bf16, fp16, int8 (blip2); auto: for cnn-lstm bf16 on a processor with AMX, "
+        "for the others half of fp32 on CUDA",
     )
     prompt: str = _setting("", "text that a caption of blip or blip2 goes on from, or a question for blip2")
 

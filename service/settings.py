@@ -37,7 +37,8 @@ class Settings:
     revision: str = ""
     """Commit, tag or branch of a name on the Hub; known names have a pinned commit."""
     dtype: str = "auto"
-    """Numbers of the other back ends: fp32, bf16, fp16, int8 (blip2), or auto: fp32 on a CPU, half of it on CUDA."""
+    """Numbers of the network: fp32, bf16, fp16, int8 (blip2). auto: cnn-lstm takes bf16 on a processor with
+    AMX, the others half of fp32 on CUDA; all else is fp32."""
     prompt: str = ""
     """Text that a caption of blip or blip2 goes on from, or a question for blip2."""
     max_upload_bytes: int = 16 * 1024 * 1024

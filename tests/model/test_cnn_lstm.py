@@ -3,9 +3,13 @@
 import math
 
 import pytest
+import torch
 
 from model.captioner import DecodingOptions, Stopwatch
 from model.checkpoint import Checkpoint
+from model.cnn_lstm import choose_dtype
+from model.registry import BackendUnavailable, ModelSettings, load_captioner
+from model.runtime import multiplies_bfloat16
 from model.vocabulary import SPECIAL_TOKENS, tokenise
 from tests.conftest import ROOT
 from tests.pictures import drawn, photograph
@@ -32,6 +36,25 @@ def test_the_shipped_files_are_a_pair_of_the_promised_size():
 def test_a_person_is_recognised(captioner, photographs):
     [caption] = captioner.caption([photographs[1]], DecodingOptions(beam_size=5))
     assert {"woman", "man", "person", "girl", "boy", "people"} & set(tokenise(caption[0].text)), caption[0].text
+
+
+def test_numbers_are_chosen_by_the_processor():
+    best = torch.bfloat16 if multiplies_bfloat16() else torch.float32
+    assert choose_dtype("auto", torch.device("cpu")) == best
+    assert choose_dtype("fp32", torch.device("cpu")) == torch.float32
+    assert choose_dtype("auto", torch.device("cuda")) == torch.float32
+    for dtype, device in (("fp16", "cpu"), ("int8", "cpu"), ("bf16", "cuda")):
+        with pytest.raises(BackendUnavailable, match="choose"):
+            choose_dtype(dtype, torch.device(device))
+
+
+def test_the_numbers_hardly_change_what_is_said(captioner, photographs):
+    """The processor's best against single precision: the same captions here, about as likely."""
+    files = {"checkpoint": ROOT / "best_model.pth", "vocabulary": ROOT / "vocab.pkl"}
+    single = load_captioner(ModelSettings(**files, device="cpu", dtype="fp32"))
+    for [found], [expected] in zip(captioner.caption(photographs), single.caption(photographs), strict=True):
+        assert found.text == expected.text and found.low_confidence == expected.low_confidence
+        assert found.log_probability == pytest.approx(expected.log_probability, abs=0.1)
 
 
 @pytest.mark.parametrize("method", ["beam", "greedy", "sample"])

@@ -130,6 +130,28 @@ def test_an_image_is_decoded_alike_alone_and_among_others(method):
     assert together == alone
 
 
+@pytest.mark.parametrize("method", ["beam", "greedy", "sample"])
+def test_a_finished_image_leaves(method):
+    """A batch is as much work as its images alone: no step is taken for one whose captions are known."""
+    toy = Toy(images=9, seed=7)
+    options = DecodingOptions(method=method, max_words=8, num_captions=1 if method == "greedy" else 2, seed=11)
+
+    def work(images):
+        rows = []
+
+        def step(tokens, state):
+            rows.append(len(tokens))
+            return toy.step(tokens, state)
+
+        decode(step, toy.start(images), len(images), TOKENS, options)
+        return rows
+
+    alone = [work([image]) for image in range(9)]
+    together = work(list(range(9)))
+    assert sum(together) == sum(map(sum, alone)) and len({len(rows) for rows in alone}) > 1
+    assert len(together) == max(map(len, alone))
+
+
 def test_greedy_takes_the_likeliest_word_each_time():
     toy = Toy(seed=2)
     options = DecodingOptions(method="greedy", max_words=5, no_repeat_ngram_size=0)
