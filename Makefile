@@ -2,12 +2,13 @@
 # make test    everything that is tested, on the real server, checkpoint and browser
 # make lint    style and types
 # make audit   known weaknesses of what serves
+# make bench   speed, load and memory on this machine, into docs/benchmarks
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: serve test lint audit browser clean
+.PHONY: serve test lint audit bench browser clean
 
 serve: $(VENV)/serve
 	$(BIN)/python app.py
@@ -19,6 +20,9 @@ lint: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: $(VENV)/benchmarks
+	$(BIN)/python -m benchmarks
 
 audit: $(VENV)/dev
 	$(BIN)/pip-audit --requirement requirements.txt
@@ -37,6 +41,10 @@ $(VENV)/serve: requirements.txt | $(VENV)/bin/python
 
 $(VENV)/dev: requirements.txt requirements-training.txt requirements-dev.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q -r requirements-dev.txt
+	touch $@
+
+$(VENV)/benchmarks: requirements-benchmarks.txt $(VENV)/dev requirements-backends.txt
+	$(BIN)/python -m pip install -q -r requirements-benchmarks.txt
 	touch $@
 
 clean:

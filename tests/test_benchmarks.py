@@ -1,0 +1,113 @@
+"""The benchmarks run, and what they count is right. No time is asserted."""
+
+import json
+
+import pytest
+import torch
+
+from benchmarks import client, comparison, latency, load, memory, report, soak, variants
+from benchmarks.measure import MatrixProduct, multiply_adds
+from benchmarks.photographs import SIZE, photographs
+from model.captioner import DecodingOptions
+from model.checkpoint import Checkpoint
+from model.cnn_lstm import Network
+from model.encoder import Encoder
+from model.images import decode_image
+from model.registry import ModelSettings, load_captioner
+from tests.conftest import ROOT, wait_until
+
+
+@pytest.fixture(scope="module")
+def images():
+    return [decode_image(upload) for upload in photographs(6)]
+
+
+def test_the_photographs_are_different_and_always_the_same(images):
+    assert photographs(6) == photographs(7)[:6] and len(set(photographs(70))) == 70
+    assert all(image.size == SIZE for image in images)
+
+
+def test_the_floor_is_counted_at_the_convolutions():
+    """He et al. 2015, table 1: 3.8 G multiply-adds, with the stride in the 1x1; torchvision's has it in the 3x3."""
+    assert multiply_adds(Encoder("1x1"), 224) == pytest.approx(3.8e9, rel=0.02)
+    assert multiply_adds(Encoder("3x3"), 224) == pytest.approx(4.1e9, rel=0.02)
+    product = MatrixProduct(torch.float32)
+    product.sample()
+    assert product.rate > 0
+
+
+def test_latency_is_told_by_stage(captioner):
+    record = latency.measure(captioner, torch.float32, photographs(3), DecodingOptions())
+    for stage in (*latency.STAGES, "total"):
+        assert 0 < record[stage]["p50"] <= record[stage]["p95"]
+    assert record["total"]["p50"] >= max(record[stage]["p50"] for stage in latency.STAGES)
+    assert record["encoder_over_floor"] == pytest.approx(record["encoder"]["p50"] / record["floor_ms"])
+
+
+def test_the_plain_loop_says_the_same(images):
+    """So that the comparison compares the same work; in single precision, as the loop has it."""
+    captioner = load_captioner(
+        ModelSettings(checkpoint=ROOT / "best_model.pth", vocabulary=ROOT / "vocab.pkl", device="cpu", dtype="fp32")
+    )
+    checkpoint = Checkpoint.load(ROOT / "best_model.pth")
+    network = Network.from_checkpoint(checkpoint).eval()
+    for options in (DecodingOptions(), DecodingOptions(beam_size=2, max_words=6, no_repeat_ngram_size=1)):
+        for image, [expected] in zip(images, captioner.caption(images, options), strict=True):
+            with torch.inference_mode():
+                tokens = comparison.plain_loop(network, network.encoder(checkpoint.preprocessing([image])), options)
+            assert captioner.vocabulary.decode(tokens) == [word.text for word in expected.words]
+
+
+def test_a_variant_has_all_figures(captioner, images):
+    found = variants.measure(captioner, images[:2], (3,))
+    assert 0 < found["p50"] <= found["p95"] and found["images_per_second"]["3"] > 0
+    assert {"eager fp32", "packed fp32", "packed bf16"} < set(variants.VARIANTS)
+    assert all(variant.bfloat16 == ("bf16" in name) for name, variant in variants.VARIANTS.items())
+
+
+def test_load_over_a_socket(server):
+    row = load.measure(server.url, clients=3, seconds=1)
+    assert row["clients"] == 3 and set(row["statuses"]) == {"200"} and row["per_second"] > 0
+    assert 0 < row["p50"] <= row["p95"]
+
+
+def test_memory_is_sampled(server):
+    record = memory.measure(server, memory.Config(requests=20, clients=2))
+    assert [sample["statuses"] for sample in record["samples"]] == [{"200": 2}] * 10
+    assert record["megabytes_after_load"] > 100
+
+
+def test_soak_with_a_dead_captioner_loses_and_mixes_up_nothing(server, tmp_path):
+    record = soak.measure(server, soak.Config(minutes=0.1, clients=8, photographs=8))
+    assert record["wrong"] == record["unanswered"] == 0 and record["replaced"]
+    assert record["answered"] == record["statuses"]["200"] >= 8
+    wait_until(lambda: server.health()["status"] != "starting")
+
+
+def test_a_wrong_answer_is_found(server, tmp_path):
+    """The soak's check can fail: here the expected answers stand in another order."""
+    expected = client.alone(server.url, 6)
+    assert len({answer["caption"] for answer in expected}) > 1
+    file = tmp_path / "expected.json"
+    for answers, wrong in ((expected, False), (expected[1:] + expected[:1], True)):
+        file.write_text(json.dumps(answers))
+        config = client.Config(server.url, clients=2, requests=6, photographs=6, expected=file)
+        outcome = client.Clients(config).outcome()
+        assert outcome.statuses == {"200": 6} and (outcome.wrong > 0) == wrong
+
+
+def test_records_become_tables_and_a_plot(tmp_path):
+    times = {stage: {"p50": 1.0, "p95": 2.0} for stage in (*latency.STAGES, "total")}
+    floor = {"encoder_multiply_adds": 4e9, "product_rate": 8e10, "floor_ms": 50.0}
+    record = {"dtypes": {"fp32": times | floor | {"encoder_over_floor": 1.25, "total_over_floor": 1.75}}}
+    text = report.fill_in("a\n<!-- benchmarks latency -->\nold\n<!-- /benchmarks -->\nb", {"latency": record})
+    assert "1.0 / 2.0" in text and "4.00 G multiply-adds" in text and "old" not in text
+    assert text.startswith("a\n") and text.endswith("\nb")
+    assert report.fill_in(text, {}) == text
+    report.draw({"latency": record}, tmp_path / "plot.png")
+    assert (tmp_path / "plot.png").stat().st_size > 5000
+
+
+def test_the_document_has_a_place_for_every_part():
+    text = (ROOT / "docs/benchmarks.md").read_text()
+    assert all(f"<!-- benchmarks {part} -->" in text for part in report.DESCRIBE)
