@@ -1,6 +1,7 @@
 """The document is OpenAPI, says of each endpoint what it does, and the real answers are what it says."""
 
 import dataclasses
+import re
 
 import pytest
 import requests
@@ -137,3 +138,10 @@ def test_info(server):
 
 def test_one_version():
     assert f'\nversion = "{VERSION}"\n' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_the_settings_that_are_written_down_are_those_that_there_are():
+    rows = re.findall(r"^\| `CAPTION_(\w+)` \| (\S*) ", (ROOT / "docs" / "service.md").read_text(), re.M)
+    assert len(rows) == 14
+    for name, default in rows:
+        assert str(getattr(Settings(), name.lower())) == default.strip("`|"), name
