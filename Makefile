@@ -2,7 +2,7 @@
 # make test    everything that is tested, on the real server, checkpoint and browser
 # make lint    style and types
 # make audit   known weaknesses of what serves
-# make bench   speed, load and memory on this machine, into docs/benchmarks
+# make bench   speed, load and memory on this machine, into docs/benchmarks; DATA=FLICKR8K adds quality
 
 PYTHON ?= python3
 VENV := .venv
@@ -22,7 +22,7 @@ lint: $(VENV)/dev
 	$(BIN)/mypy
 
 bench: $(VENV)/benchmarks
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(if $(DATA),--data $(DATA))
 
 audit: $(VENV)/dev
 	$(BIN)/pip-audit --requirement requirements.txt
