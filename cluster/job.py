@@ -17,6 +17,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from time import perf_counter
 from typing import Any, Literal, NamedTuple
 
 import pyarrow
@@ -121,6 +122,7 @@ class Done(NamedTuple):
     part: int
     photographs: int
     failed: int
+    seconds: float
     host: str
     process: int
 
@@ -139,6 +141,7 @@ class PartWorker:
         self.job = Job(captioner, plan.options, plan.batch_size, read=Store(plan.input).read)
 
     def __call__(self, task: dict[str, Any]) -> dict[str, Any]:
+        start = perf_counter()
         records = list(chain.from_iterable(self.job.run(task["photographs"])))
         name = part_name(task["part"], self.plan.format)
         if self.plan.format == "parquet":
@@ -147,7 +150,8 @@ class PartWorker:
         else:
             self.output.save(name, lambda file: file.writelines(record_line(record).encode() for record in records))
         failed = sum("error" in record for record in records)
-        return Done(task["part"], len(records), failed, socket.gethostname(), os.getpid())._asdict()
+        seconds = perf_counter() - start
+        return Done(task["part"], len(records), failed, seconds, socket.gethostname(), os.getpid())._asdict()
 
 
 def tasks_left(plan: Plan) -> tuple[list[Task], list[Task]]:

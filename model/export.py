@@ -212,8 +212,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--format", default="onnx", choices=["onnx"])
     parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="new or empty")
-    parser.add_argument("--checkpoint", default=model.checkpoint, type=Path)
-    parser.add_argument("--vocabulary", default=model.vocabulary, type=Path)
+    parser.add_argument("--checkpoint", default=model.checkpoint, type=Path, help=f"default {model.checkpoint}")
+    parser.add_argument("--vocabulary", default=model.vocabulary, type=Path, help=f"default {model.vocabulary}")
     parsed = parser.parse_args(arguments)
     try:
         export_onnx(parsed.checkpoint, parsed.vocabulary, parsed.output)
@@ -223,7 +223,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for path in sorted(parsed.output.iterdir()):
         print(f"{path}: {path.stat().st_size:,} bytes")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

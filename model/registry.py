@@ -24,7 +24,7 @@ def _setting(default: Any, help: str) -> Any:
 class ModelSettings:
     """What an operator chooses of the model; docs/backends.md says more."""
 
-    backend: str = _setting("cnn-lstm", "which captioner: cnn-lstm, blip, blip2 or clipcap")
+    backend: str = _setting("cnn-lstm", "which captioner: cnn-lstm, blip, blip2, clipcap or onnx")
     checkpoint: Path = _setting(Path("best_model.pth"), "weights of cnn-lstm")
     vocabulary: Path = _setting(Path("vocab.pkl"), "words of cnn-lstm")
     device: str = _setting("auto", "cpu, cuda, or auto: cuda where there is one")
@@ -66,6 +66,16 @@ def _clipcap(settings: ModelSettings, device: torch.device) -> Captioner:
     return ClipCapCaptioner.load(settings, device)
 
 
+def _onnx(settings: ModelSettings, device: torch.device) -> Captioner:
+    from model.onnx_captioner import OnnxCaptioner
+
+    if not settings.weights:
+        raise BackendUnavailable("the back end onnx needs the folder that python -m model export wrote, as weights")
+    if settings.device == "cuda" or settings.dtype not in ("auto", "fp32"):
+        raise BackendUnavailable("the back end onnx runs on the CPU in fp32 alone")
+    return OnnxCaptioner.load(Path(settings.weights))
+
+
 LOADING_ERRORS = (BackendUnavailable, CheckpointMismatch, VocabularyRefused, OSError)
 """What a command line tells in one line when `load_captioner` raises it."""
 
@@ -74,6 +84,7 @@ BACKENDS: dict[str, Callable[[ModelSettings, torch.device], Captioner]] = {
     "blip": _blip,
     "blip2": _blip2,
     "clipcap": _clipcap,
+    "onnx": _onnx,
 }
 
 

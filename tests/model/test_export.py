@@ -11,7 +11,7 @@ from model.captioner import DecodingOptions
 from model.checkpoint import CheckpointMismatch, file_digest
 from model.export import main
 from model.onnx_captioner import OnnxCaptioner
-from model.registry import ModelSettings, load_captioner
+from model.registry import BackendUnavailable, ModelSettings, load_captioner
 from model.vocabulary import Vocabulary
 from tests.conftest import ROOT
 from tests.pictures import drawn, photograph
@@ -37,7 +37,9 @@ def exported(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def onnx_captioner(exported):
-    return OnnxCaptioner.load(exported, threads=1)
+    captioner = load_captioner(ModelSettings(backend="onnx", weights=str(exported)))
+    assert isinstance(captioner, OnnxCaptioner)
+    return captioner
 
 
 def fifty_pictures() -> list[Image.Image]:
@@ -107,6 +109,15 @@ def test_a_changed_file_is_refused(exported, tmp_path, name):
     (tmp_path / name).write_bytes(b'{"format": ' + (tmp_path / name).read_bytes()[:100])
     with pytest.raises(CheckpointMismatch, match=name):
         OnnxCaptioner.load(tmp_path)
+
+
+def test_the_back_end_says_what_it_lacks():
+    with pytest.raises(BackendUnavailable, match="model export"):
+        load_captioner(ModelSettings(backend="onnx"))
+    with pytest.raises(BackendUnavailable, match="fp32 alone"):
+        load_captioner(ModelSettings(backend="onnx", weights="somewhere", dtype="bf16"))
+    with pytest.raises(FileNotFoundError):
+        load_captioner(ModelSettings(backend="onnx", weights="nowhere"))
 
 
 def test_nothing_is_overwritten_and_a_failure_leaves_nothing(tmp_path, capsys):
