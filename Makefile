@@ -39,11 +39,11 @@ $(VENV)/serve: requirements.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q -r requirements.txt
 	touch $@
 
-$(VENV)/dev: requirements.txt requirements-training.txt requirements-dev.txt | $(VENV)/bin/python
+$(VENV)/dev: $(wildcard requirements*.txt) | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q -r requirements-dev.txt
 	touch $@
 
-$(VENV)/benchmarks: requirements-benchmarks.txt $(VENV)/dev requirements-backends.txt
+$(VENV)/benchmarks: requirements-benchmarks.txt $(VENV)/dev
 	$(BIN)/python -m pip install -q -r requirements-benchmarks.txt
 	touch $@
 
