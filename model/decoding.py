@@ -317,6 +317,6 @@ class _Pool:
             log_probabilities.append(scores[step].gather(1, beam).where(goes_on, end_score))
             beam = parents[step].gather(1, beam).where(goes_on, beam)
             maps.append(attention[step].gather(1, beam.unsqueeze(2).expand(-1, -1, attention.shape[3])))
-        stacked = (torch.stack(part[::-1], dim=2)[exist] for part in (words, log_probabilities, maps))
-        found = iter(_hypotheses(*stacked, position[exist] + 1))
+        said, each, looked = (torch.stack(part[::-1], dim=2)[exist] for part in (words, log_probabilities, maps))
+        found = iter(_hypotheses(said, each, looked, position[exist] + 1))
         return [[next(found) for _ in range(number)] for number in exist.sum(dim=1).tolist()]

@@ -79,17 +79,17 @@ class PackedEncoder:
         self.dtype = dtype
         folded = encoder.folded().cpu()
         sizes = _input_sizes(folded, image_size)
-        stem, *stages = folded.stages
+        stem, *stages = cast(list[Any], list(folded.stages))
         self.stem = PackedConvolution(stem.conv1, sizes[stem.conv1], dtype)
-        self.pool = stem.maxpool
+        self.pool: nn.MaxPool2d = stem.maxpool
         self.blocks = [PackedBlock(block, sizes, dtype) for stage in stages for block in stage]
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """(batch, 3, height, width) to grid features (batch, cells, channels), in `dtype`."""
-        grid = self.pool(self.stem(pixels.to(self.dtype, memory_format=torch.channels_last)))
+        grid: Tensor = self.pool(self.stem(pixels.to(self.dtype, memory_format=torch.channels_last)))
         for block in self.blocks:
             grid = block(grid)
-        return cast(Tensor, grid).flatten(2).transpose(1, 2)
+        return grid.flatten(2).transpose(1, 2)
 
 
 def _input_sizes(encoder: Encoder, image_size: int) -> dict[nn.Module, list[int]]:
