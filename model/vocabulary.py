@@ -52,9 +52,13 @@ class Vocabulary:
     @classmethod
     def build(cls, captions: Iterable[str], min_count: int = 5) -> Vocabulary:
         """Words that occur at least `min_count` times, most frequent first, ties in alphabetical order."""
+        return cls(SPECIAL_TOKENS).extended(captions, min_count)
+
+    def extended(self, captions: Iterable[str], min_count: int = 5) -> Vocabulary:
+        """These words with their tokens, and behind them the captions' others, chosen and ordered as by `build`."""
         counts = Counter(word for caption in captions for word in tokenise(caption))
-        kept = [word for word, count in counts.items() if count >= min_count]
-        return cls([*SPECIAL_TOKENS, *sorted(kept, key=lambda word: (-counts[word], word))])
+        new = [word for word, count in counts.items() if count >= min_count and word not in self]
+        return Vocabulary([*self.words, *sorted(new, key=lambda word: (-counts[word], word))])
 
     def __len__(self) -> int:
         return len(self.words)

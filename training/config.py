@@ -36,13 +36,18 @@ class Config:
     """Train a captioner on photographs with captions."""
 
     data: Path
-    """Folder in the Flickr8k release's, Kaggle's or Karpathy's layout."""
+    """Folder in one of the layouts of training/layouts.py."""
     output: Path = Path("runs/latest")
     """Where results go. If it holds an unfinished run with the same settings, that run goes on."""
     cache: Path = Path("runs/features")
     """Where features of the frozen stages are kept: up to 0.8 MB for each photograph and view."""
     init: Path | None = None
-    """A checkpoint of this vocabulary to begin with: its sizes and weights, encoder included."""
+    """A checkpoint to begin with: its sizes, weights (encoder included) and words, to which new ones are added."""
+    init_vocabulary: Path | None = None
+    """Its words; else vocab.pkl beside it."""
+    rehearse: Path | None = None
+    """Folder with other captioned photographs, what the checkpoint of --init was trained on, say. As many of them as
+    --data has are learnt beside those, so that less is forgotten."""
     encoder_weights: str = "imagenet"
     """"imagenet" (torchvision's IMAGENET1K_V2, downloaded once) or a file: a state dict of torchvision's resnet50."""
     encoder_stride: Stride | None = None
@@ -98,6 +103,8 @@ class Config:
     def __post_init__(self) -> None:
         if self.init and (self.encoder_stride or self.encoder_weights != "imagenet"):
             raise ValueError("--init brings its own encoder: leave out --encoder-weights and --encoder-stride")
+        if self.init_vocabulary and not self.init:
+            raise ValueError("--init-vocabulary is the vocabulary of --init, which is not given")
         if (self.encoder_stride is None) != (self.encoder_weights == "imagenet"):
             raise ValueError(
                 "--encoder-stride (3x3 or 1x1) must be given with a file of --encoder-weights, and only then"
@@ -114,7 +121,10 @@ class Config:
         which are told by their content: where things are does not matter.
         """
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self), default=str))
-        left_out = ("data", "output", "cache", "init", "encoder_weights", "device", "reward_processes")
+        left_out = {
+            *("data", "rehearse", "output", "cache", "init", "init_vocabulary", "encoder_weights"),
+            *("device", "reward_processes"),
+        }
         return {key: value for key, value in plain.items() if key not in left_out}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +14,9 @@ from tqdm import tqdm
 from model.captioner import DecodingOptions
 from model.cnn_lstm import Network
 from model.encoder import STAGES
-from model.vocabulary import PAD, START, Vocabulary, tokenise
+from model.vocabulary import PAD, START, UNKNOWN, Vocabulary, tokenise
 from training.datasets import Record
+from training.distributed import Workers
 from training.features import Features
 from training.losses import advantages, cross_entropy, self_critical
 from training.metrics import Scores, score
@@ -36,6 +37,8 @@ class Batch:
     """Where the photographs stand in the training data."""
     inputs: Tensor  # (images, C, H, W): what the frozen stages gave
     captions: Tensor  # (images, captions, length), from START to END, filled up with PAD
+    of: int
+    """How many photographs the whole batch has, of which other processes may have the others."""
 
 
 def _longest_first(texts: Texts) -> list[int]:
@@ -72,13 +75,16 @@ class TrainingData:
         refused = {name for view in self.views for name in view.refused}
         return [row for row, name in enumerate(self.views[0].names) if name not in refused]
 
-    def batches(self, size: int, generator: torch.Generator) -> Iterator[Batch]:
-        """All usable photographs once, shuffled, each in a view drawn at random, with all of its captions."""
+    def batches(self, size: int, generator: torch.Generator, workers: Workers = Workers()) -> Iterator[Batch]:
+        """All usable photographs once, shuffled, each in a view drawn at random, with all of its captions; of several
+        workers each has a part of every batch.
+        """
         usable = torch.tensor(self.usable)
         for rows in usable[torch.randperm(len(usable), generator=generator)].split(size):
-            yield self._batch(rows, torch.randint(len(self.views), (len(rows),), generator=generator))
+            views = torch.randint(len(self.views), (len(rows),), generator=generator)
+            yield self._batch(workers.part(rows), workers.part(views), len(rows))
 
-    def _batch(self, rows: Tensor, views: Tensor) -> Batch:
+    def _batch(self, rows: Tensor, views: Tensor, of: int) -> Batch:
         order = _longest_first([self.captions[row] for row in rows.tolist()])
         rows, views = rows[order], views[order]
         inputs = torch.empty((len(rows), *self.views[0].rows([0]).shape[1:])).to(memory_format=torch.channels_last)
@@ -86,18 +92,30 @@ class TrainingData:
             chosen = (views == number).nonzero().squeeze(1)
             if len(chosen):
                 inputs[chosen] = view.rows(rows[chosen].tolist())
-        return Batch(tuple(rows.tolist()), inputs, _padded([self.captions[row] for row in rows.tolist()]))
+        return Batch(tuple(rows.tolist()), inputs, _padded([self.captions[row] for row in rows.tolist()]), of)
+
+
+class Outcome(NamedTuple):
+    """What an objective makes of a batch, or of a worker's part of it."""
+
+    loss: Tensor
+    """To go down; a mean over words."""
+    words: int
+    shown: float
+    """The number to show; a mean too."""
+    shown_over: int
+    """How many words or captions."""
 
 
 class Objective(Protocol):
-    """What an epoch makes better. Called with grid features (images, cells, channels) of a batch, it gives the loss
-    to go down and the number to show, which `shown` names.
+    """What an epoch makes better. Called with grid features (images, cells, channels) of a batch; `shown` names the
+    number that it shows.
     """
 
     shown: str
     dropout: bool
 
-    def __call__(self, network: Network, features: Tensor, batch: Batch) -> tuple[Tensor, float]: ...
+    def __call__(self, network: Network, features: Tensor, batch: Batch) -> Outcome: ...
 
     def close(self) -> None: ...
 
@@ -110,11 +128,13 @@ class CrossEntropy:
     def __init__(self, label_smoothing: float) -> None:
         self.label_smoothing = label_smoothing
 
-    def __call__(self, network: Network, features: Tensor, batch: Batch) -> tuple[Tensor, float]:
+    def __call__(self, network: Network, features: Tensor, batch: Batch) -> Outcome:
         captions = batch.captions.to(features.device)
         logits, places = network.decoder(features, captions)
-        loss = cross_entropy(logits, captions[:, :, 1:].flatten()[places], self.label_smoothing)
-        return loss, loss.item()
+        targets = captions[:, :, 1:].flatten()[places]
+        loss = cross_entropy(logits, targets, self.label_smoothing)
+        words = int((targets != UNKNOWN).sum())
+        return Outcome(loss, words, loss.item(), words)
 
     def close(self) -> None:
         pass
@@ -131,7 +151,7 @@ class SelfCritical:
             method="sample", num_captions=samples, max_words=max_words, top_p=1.0, no_repeat_ngram_size=0
         )
 
-    def __call__(self, network: Network, features: Tensor, batch: Batch) -> tuple[Tensor, float]:
+    def __call__(self, network: Network, features: Tensor, batch: Batch) -> Outcome:
         # Not under autocast: its cache would keep the weights as they are cast here, without a gradient.
         with torch.autocast(features.device.type, enabled=False):
             sampled = network.decode(features.detach().float(), self.options)
@@ -143,7 +163,7 @@ class SelfCritical:
         advantage = advantages(rewards)[order].to(features.device)
         by_word = advantage.unsqueeze(2).expand(-1, -1, captions.shape[2] - 1).flatten()[places]
         loss = self_critical(logits, captions[:, :, 1:].flatten()[places], by_word)
-        return loss, rewards.mean().item()
+        return Outcome(loss, len(places), rewards.mean().item(), rewards.numel())
 
     def close(self) -> None:
         self.reward.close()
@@ -162,6 +182,7 @@ def train_one_epoch(
     learning_rate_at: Callable[[float], float],
     mixed_precision: bool,
     cell_dropout: float = 0.0,
+    workers: Workers = Workers(),
     after_step: Callable[[], None] | None = None,
     description: str = "training",
 ) -> float:
@@ -172,30 +193,45 @@ def train_one_epoch(
     Raises LossNotFinite.
     """
     device = next(network.parameters()).device
-    torch.manual_seed(seed)
+    torch.manual_seed(seed + (workers.rank << 32))
     network.train(objective.dropout)
+    step = workers.parallel(_Step(network, objective, encoder_stages, cell_dropout))
     total, seen = 0.0, 0
     images = len(data.usable)
-    with tqdm(total=images, unit="image", desc=description) as bar:
-        for batch in data.batches(batch_size, torch.Generator().manual_seed(seed)):
+    with tqdm(total=images, unit="image", desc=description, disable=not workers.first) as bar:
+        for batch in data.batches(batch_size, torch.Generator().manual_seed(seed), workers):
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * learning_rate_at(seen / images)
             inputs = batch.inputs.to(device, memory_format=torch.channels_last)
             with torch.autocast(device.type, torch.bfloat16, mixed_precision):
-                features = network.encoder(inputs, first_stage=len(STAGES) - encoder_stages)
-                loss, shown = objective(network, some_cells(features, cell_dropout), batch)
-            if not math.isfinite(loss.item()):
-                raise LossNotFinite(f"the loss is {loss.item()} after {seen} photographs of {description}")
+                loss, words, shown, over = step(inputs, batch)
+            all_words, all_loss, all_shown, all_over = workers.total(words, loss.item(), shown * over, over)
+            if not math.isfinite(all_loss):
+                raise LossNotFinite(f"the loss is {all_loss} after {seen} photographs of {description}")
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            # The mean over the workers, which the gradients become, is to be the mean over all words.
+            (loss * (workers.count * words / all_words)).backward()
             nn.utils.clip_grad_norm_(network.parameters(), gradient_norm)
             optimizer.step()
             if after_step:
                 after_step()
-            total, seen = total + shown * len(inputs), seen + len(inputs)
-            bar.update(len(inputs))
+            total, seen = total + all_shown / all_over * batch.of, seen + batch.of
+            bar.update(batch.of)
             bar.set_postfix({objective.shown: f"{total / seen:.3f}"}, refresh=False)
     return total / seen
+
+
+class _Step(nn.Module):
+    """From a batch to its loss, as one module: workers share what goes through its `forward`."""
+
+    def __init__(self, network: Network, objective: Objective, encoder_stages: int, cell_dropout: float) -> None:
+        super().__init__()
+        self.network, self.objective = network, objective
+        self.first_stage, self.cell_dropout = len(STAGES) - encoder_stages, cell_dropout
+
+    def forward(self, inputs: Tensor, batch: Batch) -> Outcome:
+        features = self.network.encoder(inputs, first_stage=self.first_stage)
+        return self.objective(self.network, some_cells(features, self.cell_dropout), batch)
 
 
 def some_cells(features: Tensor, left_out: float) -> Tensor:

@@ -86,7 +86,13 @@ def compute_features(
     encoder = encoder.folded().to(device)
     array = _open_array(array_file, len(records), encoder, preprocessing, last, device)
 
-    bar = tqdm(total=len(records), initial=progress.done, unit="image", desc=f"features of {STAGES[last - 1]}, {view}")
+    bar = tqdm(
+        total=len(records),
+        initial=progress.done,
+        unit="image",
+        desc=f"features of {STAGES[last - 1]}, {view}",
+        disable=progress.done == len(records),
+    )
     with ThreadPoolExecutor(2) as pool, bar:
         while progress.done < len(records):
             batch = records[progress.done : progress.done + _BATCH]

@@ -30,6 +30,7 @@ def caption_quality(
     known = {word for texts in references for text in texts for word in text}
     return {
         "different_captions": len({tuple(words) for words in hypotheses}),
+        "exact_matches": sum(words in texts for words, texts in zip(hypotheses, references, strict=True)),
         "unknown_words": sum(any(token in words for token in SPECIAL_TOKENS) for words in hypotheses),
         "repeated_bigrams": sum(has_repeated_bigram(words) for words in hypotheses),
         "cut_off": sum(is_cut_off(words) for words in hypotheses),
@@ -48,7 +49,7 @@ def has_repeated_bigram(words: Sequence[str]) -> bool:
 
 def is_cut_off(words: Sequence[str]) -> bool:
     """As in "a man in a"."""
-    return words[-1] in _NEVER_LAST
+    return bool(words) and words[-1] in _NEVER_LAST
 
 
 def calibration(
@@ -64,12 +65,12 @@ def calibration(
     known: list[Collection[str]] = [{word for text in texts for word in text} for texts in references]
     words = [(word.probability, word.text in own) for c, own in zip(captions, known, strict=True) for word in c.words]
     confirmed = np.array(sorted(words, key=itemgetter(0)), dtype=np.float64)
-    bins = [part.mean(axis=0).tolist() for part in np.array_split(confirmed, _BINS)]
+    bins = [part.mean(axis=0).tolist() for part in np.array_split(confirmed, min(_BINS, len(confirmed)))]
     varied = len(set(probabilities)) > 1 and len(set(cider)) > 1
     pairs = np.array(sorted(zip(probabilities, cider, strict=True)))
     return {
         "caption_rank_correlation": float(spearmanr(probabilities, cider).statistic) if varied else 0.0,
-        "caption_bins": [part.mean(axis=0).tolist() for part in np.array_split(pairs, _BINS)],
+        "caption_bins": [part.mean(axis=0).tolist() for part in np.array_split(pairs, min(_BINS, len(pairs)))],
         "word_bins": bins,
         "word_calibration_error": float(np.mean([abs(given - found) for given, found in bins])),
     }

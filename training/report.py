@@ -122,7 +122,8 @@ def _quality_lines(figures: Mapping[str, Any]) -> list[str]:
     quality, shown = figures["quality"], figures["calibration"]
     photographs = figures["photographs"]
     lines = [
-        f"- different captions: {quality['different_captions']} of {photographs}",
+        f"- different captions: {quality['different_captions']} of {photographs}"
+        + (f"; word for word one of the references: {quality['exact_matches']}" if "exact_matches" in quality else ""),
         f"- words used: {quality['different_words']}"
         + (f" of the {quality['vocabulary']} known" if "vocabulary" in quality else "")
         + f"; the references use {quality['different_words_in_references']}",

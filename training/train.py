@@ -7,6 +7,8 @@ decoder by self-critical training, alone and with the encoder. The epoch with th
     best_model.pth, vocab.pkl   what `app.py` and `python -m model` load
     record.json                 the settings, and one record an epoch; also as TensorBoard log in tensorboard/
     last.pth                    the state after the last finished epoch: the same command goes on from it
+
+torchrun --nproc-per-node N -m training.train … shares the work between N processes (training/distributed.py).
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from model.checkpoint import CheckpointMismatch
 from model.registry import BackendUnavailable
 from training.config import Config, with_file
 from training.datasets import DatasetRefused
+from training.distributed import workers_of_torchrun
 from training.engine import LossNotFinite
 from training.features import TooManyRefused
 from training.run import Run
@@ -29,8 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run = None
     try:
         config = tyro.cli(Config, args=with_file(sys.argv[1:] if arguments is None else arguments), description=__doc__)
-        run = Run(config)
-        run.run()
+        with workers_of_torchrun() as workers:
+            run = Run(config, workers)
+            run.run()
     except KeyboardInterrupt:
         if run is None:
             print("\ninterrupted before anything was learnt", file=sys.stderr)

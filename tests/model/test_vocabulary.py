@@ -35,6 +35,13 @@ def test_build_keeps_frequent_words_most_frequent_first():
     assert "cat" not in vocabulary
 
 
+def test_an_extended_vocabulary_keeps_the_old_words_where_they_are():
+    old = Vocabulary.build(["b dog", "b"], min_count=1)
+    extended = old.extended(["a cat", "b cat", "a b bird"], min_count=2)
+    assert extended.words == (*old.words, "a", "cat")
+    assert extended.encode("b cat")[1:-1] == [old.encode("b")[1], len(old) + 1]
+
+
 def test_order_of_captions_does_not_matter():
     captions = ["b a", "c a", "b c"]
     assert Vocabulary.build(captions, 1).words == Vocabulary.build(captions[::-1], 1).words

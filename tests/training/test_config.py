@@ -11,7 +11,7 @@ def parse(*arguments):
     return tyro.cli(Config, args=with_file([*arguments, "--data", "somewhere"]))
 
 
-@pytest.mark.parametrize("name", ["best", "baseline", "tiny"])
+@pytest.mark.parametrize("name", ["best", "baseline", "tiny", "own-pictures"])
 def test_every_file_that_comes_with_it_is_valid(name):
     config = parse("--config", str(ROOT / "configs" / f"{name}.yaml"))
     assert list(config.stages)[:2] == ["frozen", "fine_tune"]
@@ -44,3 +44,12 @@ def test_a_file_without_settings_is_refused(tmp_path, content):
     (tmp_path / "settings.yaml").write_text(content)
     with pytest.raises(ValueError, match="holds no settings by name"):
         parse("--config", str(tmp_path / "settings.yaml"))
+
+
+def test_left_and_right_stay_what_they_are_in_ones_own_pictures():
+    assert parse("--config", str(ROOT / "configs" / "own-pictures.yaml")).views == ("plain",)
+
+
+def test_what_goes_with_init_alone_is_refused_without_it():
+    with pytest.raises(ValueError, match="--init-vocabulary is the vocabulary of --init"):
+        Config(data=ROOT, init_vocabulary=ROOT / "vocab.pkl")

@@ -1,0 +1,76 @@
+"""What a training run writes, into one folder. Of several processes that train together, only the first writes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.tensorboard import SummaryWriter
+
+from model.checkpoint import Checkpoint
+from model.files import written_whole
+from model.vocabulary import Vocabulary
+
+
+class Results:
+    def __init__(self, folder: Path, writes: bool = True) -> None:
+        self.folder, self.writes = folder, writes
+        self.best_file, self._state_file = folder / "best_model.pth", folder / "last.pth"
+        self._board: SummaryWriter | None = None
+
+    def begin(self, vocabulary: Vocabulary) -> None:
+        if self.writes:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if not self._state_file.is_file():
+                # A model that is left from an interrupted first epoch belongs to another vocabulary.
+                self.best_file.unlink(missing_ok=True)
+            vocabulary.save(self.folder / "vocab.pkl")
+
+    def load_state(self) -> dict[str, Any] | None:
+        """What `save_state` left."""
+        if not self._state_file.is_file():
+            return None
+        content: dict[str, Any] = torch.load(self._state_file, map_location="cpu", weights_only=True)
+        return content
+
+    def save_state(self, content: dict[str, Any]) -> None:
+        if self.writes:
+            with written_whole(self._state_file) as file:
+                torch.save(content, file)
+
+    def save_checkpoint(self, checkpoint: Checkpoint) -> None:
+        if self.writes:
+            checkpoint.save(self.best_file)
+
+    def write_record(self, record: dict[str, Any]) -> None:
+        if self.writes:
+            with written_whole(self.folder / "record.json") as file:
+                file.write_text(json.dumps(record, indent=1) + "\n")
+
+    def show(self, epochs: Sequence[dict[str, Any]]) -> None:
+        """In TensorBoard. The first call replaces what an earlier run left, for a kill may have lost its end."""
+        if self.writes:
+            self._board = self._board or SummaryWriter(str(self.folder / "tensorboard"), purge_step=0)
+            for epoch in epochs:
+                name = shown(epoch)
+                self._board.add_scalar(f"train/{name}", epoch[name], epoch["epoch"])
+                self._board.add_scalar("train/images_per_second", epoch["images_per_second"], epoch["epoch"])
+                for name, value in epoch["dev"].items():
+                    self._board.add_scalar(f"dev/{name}", value, epoch["epoch"])
+            self._board.flush()
+
+    def tell(self, text: str) -> None:
+        if self.writes:
+            print(text, flush=True)
+
+    def close(self) -> None:
+        if self._board:
+            self._board.close()
+
+
+def shown(epoch: dict[str, Any]) -> str:
+    """The name of the number that the epoch's objective shows."""
+    return "reward" if "reward" in epoch else "loss"
