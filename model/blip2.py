@@ -64,7 +64,8 @@ class Blip2Captioner(PretrainedCaptioner):
     def encode(self, images: Sequence[Image.Image]) -> Tensor:
         """(images, queries, the language model's width)"""
         pixels = self.processor(images=list(images), return_tensors="pt").pixel_values
-        queries: Tensor = self.model.get_image_features(pixels.to(self.device, self.model.dtype)).pooler_output
+        pixels = pixels.to(self.device, self.model.vision_model.dtype)  # of the rest some stays in fp32
+        queries: Tensor = self.model.get_image_features(pixels).pooler_output
         return queries
 
     def begin(self, features: Tensor, with_attention: bool) -> tuple[Forward, CachedState]:

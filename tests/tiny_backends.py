@@ -136,11 +136,11 @@ def _save(folder: Path, model, tokenizer) -> Path:
     return folder
 
 
-def write_dataset(folder: Path) -> Path:
-    """The five photographs with their captions, all in the training split, in Karpathy's layout."""
+def write_dataset(folder: Path, captions: dict[str, str] = LEARNT) -> Path:
+    """The five photographs with captions, all in the training split, in Karpathy's layout."""
     (folder / "images").mkdir(parents=True)
     images = []
-    for name, caption in LEARNT.items():
+    for name, caption in captions.items():
         photograph(name).convert("RGB").resize((64, 64)).save(folder / "images" / f"{name}.png")
         images.append({"filename": f"{name}.png", "split": "train", "sentences": [{"raw": caption}]})
     (folder / "dataset_five.json").write_text(json.dumps({"images": images}))

@@ -1,0 +1,54 @@
+"""Back ends are imported when they are chosen, and what they lack is told."""
+
+import argparse
+import subprocess
+import sys
+
+import pytest
+
+from model.arguments import add_model_arguments, model_settings
+from model.registry import BackendUnavailable, ModelSettings, load_captioner
+from tests.conftest import ROOT
+
+LOADS_CNN_LSTM = """
+import sys
+from model.registry import BackendUnavailable, ModelSettings, load_captioner
+assert load_captioner(ModelSettings(device="cpu")).name == "cnn-lstm"
+foreign = {"transformers", "tokenizers", "huggingface_hub", "safetensors", "peft", "accelerate", "bitsandbytes"}
+assert not foreign & set(sys.modules), foreign & set(sys.modules)
+sys.modules["transformers"] = None  # as if it were not installed
+for backend in ("blip", "blip2", "clipcap"):
+    try:
+        load_captioner(ModelSettings(backend=backend, device="cpu"))
+    except BackendUnavailable as error:
+        assert f"'{backend}' needs packages" in str(error), error
+        assert "transformers" in str(error) and "pip install -r requirements-backends.txt" in str(error), error
+    else:
+        raise AssertionError(backend)
+"""
+
+
+def test_the_default_needs_none_of_the_others_packages():
+    subprocess.run([sys.executable, "-c", LOADS_CNN_LSTM], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"backend": "nothing"}, "there is no back end 'nothing'; choose one of cnn-lstm, blip, blip2, clipcap"),
+        ({"dtype": "fp8"}, "there is no dtype 'fp8'"),
+        ({"device": "tpu"}, "there is no device 'tpu'"),
+    ],
+)
+def test_choices_that_there_are_not(settings, words):
+    with pytest.raises(BackendUnavailable, match=words):
+        load_captioner(ModelSettings(**settings))
+
+
+def test_every_setting_is_an_argument():
+    parser = argparse.ArgumentParser()
+    add_model_arguments(parser)
+    assert model_settings(parser.parse_args([])) == ModelSettings()
+    words = ["--backend", "blip2", "--weights", "a/b", "--revision", "abc", "--dtype", "bf16", "--prompt", "a photo of"]
+    asked = ModelSettings(backend="blip2", weights="a/b", revision="abc", dtype="bf16", prompt="a photo of")
+    assert model_settings(parser.parse_args(words)) == asked
