@@ -35,6 +35,7 @@ from model.pretrained import (
     choose_dtype,
     fetch,
     load_model,
+    load_part,
     no_attention,
 )
 from model.registry import BackendUnavailable, ModelSettings
@@ -49,9 +50,9 @@ class ImageEncoder(nn.Module):
     """CLIP's image half with its preprocessing: photographs to embeddings (images, size)."""
 
     def __init__(self, folder: Path, normalised: bool = False) -> None:
-        """Raises what `load_model` does."""
+        """Raises CheckpointMismatch, FileNotFoundError."""
         super().__init__()
-        self.processor = CLIPImageProcessor.from_pretrained(folder, local_files_only=True)
+        self.processor = load_part(CLIPImageProcessor, folder)
         self.clip = load_model(CLIPVisionModelWithProjection, folder, "fp32", torch.device("cpu"))
         self.normalised = normalised
 
@@ -178,14 +179,11 @@ def load_encoder(folder: Path, checkpoint: ClipCapCheckpoint) -> ImageEncoder:
 
 
 def load_gpt2(folder: Path, *, with_weights: bool = True) -> tuple[GPT2LMHeadModel, Any]:
-    """GPT-2, with random weights if so wanted, and its tokenizer. Raises what `load_model` does."""
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        if with_weights:
-            return load_model(GPT2LMHeadModel, folder, "fp32", torch.device("cpu")), tokenizer
-        return GPT2LMHeadModel(GPT2Config.from_pretrained(folder, local_files_only=True)), tokenizer
-    except (ValueError, KeyError, TypeError) as error:
-        raise CheckpointMismatch(f"{folder} does not hold a GPT-2 with its tokenizer: {error}") from error
+    """GPT-2, with random weights if so wanted, and its tokenizer. Raises CheckpointMismatch, FileNotFoundError."""
+    tokenizer = load_part(AutoTokenizer, folder)
+    if with_weights:
+        return load_model(GPT2LMHeadModel, folder, "fp32", torch.device("cpu")), tokenizer
+    return GPT2LMHeadModel(load_part(GPT2Config, folder)), tokenizer
 
 
 def load_network(folder: Path, checkpoint: ClipCapCheckpoint) -> tuple[ClipCapNetwork, Any]:
