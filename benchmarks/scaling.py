@@ -84,11 +84,12 @@ def _workers(folder: Path, output: Path, count: int) -> dict[str, Any]:
 
 def rate(parts: Iterable[Done]) -> float:
     """Photographs a second of all workers together while they work: without the cluster's start and end."""
-    counts, seconds = defaultdict(int), defaultdict(float)
+    counts: dict[tuple[str, int], int] = defaultdict(int)
+    seconds: dict[tuple[str, int], float] = defaultdict(float)
     for part in parts:
         counts[part.host, part.process] += part.photographs
         seconds[part.host, part.process] += part.seconds
-    return sum(counts[worker] / seconds[worker] for worker in counts)
+    return sum((counts[worker] / seconds[worker] for worker in counts), 0.0)
 
 
 def describe(record: dict[str, Any]) -> str:
