@@ -45,7 +45,8 @@ def plain_loop(network: Network, features: Tensor, options: DecodingOptions) -> 
 
     What model/decoding.py finds, but for stopping as soon as nothing better can come.
     """
-    running = [(0.0, (TOKENS.start,), network.decoder.init_state(features))]
+    start: tuple[int, ...] = (TOKENS.start,)
+    running = [(0.0, start, network.decoder.init_state(features))]
     finished: list[tuple[float, tuple[int, ...]]] = []
     for position in range(options.max_words + 1):
         candidates = []

@@ -22,7 +22,7 @@ from model.answer import describe_answer
 from model.captioner import Captioner, DecodingOptions, Stopwatch
 from model.encoder import Encoder, Preprocessing
 from model.images import decode_image
-from model.registry import ModelSettings, load_captioner
+from model.registry import Dtype, ModelSettings, load_captioner
 from model.runtime import multiplies_bfloat16
 
 STAGES = ("decode", "encoder", "decoder", "json")
@@ -72,7 +72,7 @@ def measure(
 
 def run(config: Config) -> dict[str, Any]:
     uploads = photographs(config.requests)
-    dtypes = ("fp32", "bf16") if multiplies_bfloat16() else ("fp32",)
+    dtypes: tuple[Dtype, ...] = ("fp32", "bf16") if multiplies_bfloat16() else ("fp32",)
     found = {}
     for name in dtypes:
         captioner = load_captioner(ModelSettings(device="cpu", dtype=name))

@@ -29,13 +29,14 @@ class Config:
 def resident_megabytes(server: Server) -> float:
     """Of the server's processes together, what they share counted once (proportional set size)."""
     parent = psutil.Process(server.process.pid)
-    return sum(p.memory_full_info().pss for p in (parent, *parent.children(recursive=True))) / 1e6
+    sizes: list[int] = [p.memory_full_info().pss for p in (parent, *parent.children(recursive=True))]
+    return sum(sizes) / 1e6
 
 
 def measure(server: Server, config: Config) -> dict[str, Any]:
     """`growth` is relative to the first tenth's end, by when every thread has had its first request."""
     after_load = resident_megabytes(server)
-    samples = []
+    samples: list[dict[str, Any]] = []
     for _ in range(_SAMPLES):
         part = max(1, config.requests // _SAMPLES)
         outcome = Clients(ClientConfig(server.url, config.clients, requests=part)).outcome()

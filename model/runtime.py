@@ -79,7 +79,7 @@ class PackedEncoder:
         self.dtype = dtype
         folded = encoder.folded().cpu()
         sizes = _input_sizes(folded, image_size)
-        stem, *stages = cast(list[Any], list(folded.stages))
+        stem, *stages = list[Any](folded.stages)
         self.stem = PackedConvolution(stem.conv1, sizes[stem.conv1], dtype)
         self.pool: nn.MaxPool2d = stem.maxpool
         self.blocks = [PackedBlock(block, sizes, dtype) for stage in stages for block in stage]
