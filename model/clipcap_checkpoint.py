@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from model.checkpoint import CheckpointMismatch
 from model.clipcap_mapping import MappingConfig
 from model.files import written_whole
+from model.pretrained import PINNED
 
 FORMAT = "image-captioner clipcap checkpoint 1"
 _OLD_BUFFERS = re.compile(r"gpt\.transformer\.h\.\d+\.attn\.(bias|masked_bias)")
@@ -41,8 +42,7 @@ class Source:
     """Of its weights (`weights_digest`); empty where not known, or not needed."""
 
 
-CLIP = Source("openai/clip-vit-base-patch32", "3d74acf9a28c67741b2f4f2ea7635f0aaf6f0268")
-GPT2 = Source("openai-community/gpt2", "607a30d783dfa663caf39e06633721c8d4cfcd7e")
+CLIP, GPT2 = (Source(name, PINNED[name]) for name in ("openai/clip-vit-base-patch32", "openai-community/gpt2"))
 
 
 @dataclass(frozen=True)

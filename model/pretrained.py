@@ -36,6 +36,8 @@ PINNED = {
     "Salesforce/blip-image-captioning-large": "353689b859fcf0523410b1806dace5fb46ecdf41",
     "Salesforce/blip2-flan-t5-xl": "0eb0d3b46c14c1f8c7680bca2693baafdb90bb28",
     "Salesforce/blip2-opt-2.7b": "59a1ef6c1e5117b3f65523d1c6066825bcf315e3",
+    "openai/clip-vit-base-patch32": "3d74acf9a28c67741b2f4f2ea7635f0aaf6f0268",
+    "openai-community/gpt2": "607a30d783dfa663caf39e06633721c8d4cfcd7e",
 }
 """The commit that is taken of a repository on the Hub where no revision is chosen; of others it is `main`."""
 
