@@ -22,6 +22,7 @@ import tyro
 from benchmarks.photographs import photographs
 
 ROOT = Path(__file__).parent.parent
+_DOOR = "/predict"
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ async def send(config: Config) -> Outcome:
                 break
             which, sent = number % len(uploads), perf_counter()
             try:
-                answer = await ask(client, config.url, uploads[which])
+                answer = await client.post(config.url + _DOOR, **form(uploads[which]))
             except httpx.TransportError as error:
                 statuses[type(error).__name__] += 1
                 continue
@@ -84,8 +85,8 @@ async def send(config: Config) -> Outcome:
     return outcome
 
 
-async def ask(client: httpx.AsyncClient, url: str, upload: bytes) -> httpx.Response:
-    return await client.post(url + "/predict", files={"image": ("photo.jpg", upload)}, data={"include_image": "false"})
+def form(upload: bytes) -> dict[str, Any]:
+    return {"files": {"image": ("photo.jpg", upload)}, "data": {"include_image": "false"}}
 
 
 def same(answer: dict[str, Any], expected: dict[str, Any]) -> bool:
@@ -96,13 +97,9 @@ def same(answer: dict[str, Any], expected: dict[str, Any]) -> bool:
 
 def alone(url: str, count: int) -> list[dict[str, Any]]:
     """What each of the photographs is answered when nothing else is asked."""
-
-    async def ask_all() -> list[dict[str, Any]]:
-        async with httpx.AsyncClient(timeout=120) as client:
-            answers = [await ask(client, url, upload) for upload in photographs(count)]
-        return [answer.raise_for_status().json() for answer in answers]
-
-    return asyncio.run(ask_all())
+    with httpx.Client(timeout=120) as client:
+        answers = [client.post(url + _DOOR, **form(upload)) for upload in photographs(count)]
+    return [answer.raise_for_status().json() for answer in answers]
 
 
 class Clients:
