@@ -18,10 +18,10 @@ LICENCE = "MIT"
 
 _FLICKR8K = "non-commercial research and education only: learnt from Flickr8k, whose terms these are"
 _OF_THE_WEIGHTS = "that of the weights that the operator chose"
-_LICENCES = {"cnn-lstm": _FLICKR8K}
+_LICENCES = {"cnn-lstm": _FLICKR8K, "onnx": _FLICKR8K}  # onnx runs what was exported of cnn-lstm
 _CAPABILITIES = {
-    "attention": ("cnn-lstm", "blip"),
-    "low_confidence": ("cnn-lstm",),
+    "attention": ("cnn-lstm", "onnx", "blip"),
+    "low_confidence": ("cnn-lstm", "onnx"),
     "prompt": ("blip", "blip2"),
 }
 """Which back ends can do what; the last is the operator's to set."""
