@@ -20,7 +20,7 @@ import tyro
 from PIL import Image
 from torch import Tensor
 
-from benchmarks.measure import machine, save, table, timed
+from benchmarks.measure import machine, run_part, table, timed
 from benchmarks.photographs import photographs
 from model.captioner import Captioner, DecodingOptions
 from model.checkpoint import Checkpoint
@@ -155,10 +155,7 @@ def describe(record: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    config = tyro.cli(Config, description=__doc__)
-    record = run(config)
-    save(config.output, "comparison", record)
-    print(describe(record))
+    run_part("comparison", tyro.cli(Config, description=__doc__), run, describe)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 import tyro
 
-from benchmarks.measure import MatrixProduct, machine, milliseconds, multiply_adds, save, table
+from benchmarks.measure import MatrixProduct, machine, milliseconds, multiply_adds, run_part, table
 from benchmarks.photographs import photographs
 from model.answer import describe_answer
 from model.captioner import Captioner, DecodingOptions, Stopwatch
@@ -95,10 +95,7 @@ def describe(record: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    config = tyro.cli(Config, description=__doc__)
-    record = run(config)
-    save(config.output, "latency", record)
-    print(describe(record))
+    run_part("latency", tyro.cli(Config, description=__doc__), run, describe)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import tyro
 
 from benchmarks.client import Clients, Outcome
 from benchmarks.client import Config as ClientConfig
-from benchmarks.measure import machine, milliseconds, save, table
+from benchmarks.measure import machine, milliseconds, run_part, table
 from tests.conftest import running_server
 
 SERVERS = {"batching": {}, "one at a time": {"CAPTION_MAX_BATCH": "1"}}
@@ -75,10 +75,7 @@ def _others(row: dict[str, Any]) -> int:
 
 
 def main() -> None:
-    config = tyro.cli(Config, description=__doc__)
-    record = run(config)
-    save(config.output, "load", record)
-    print(describe(record))
+    run_part("load", tyro.cli(Config, description=__doc__), run, describe)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import platform
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -102,3 +102,23 @@ def _cell(value: Any) -> str:
 def save(folder: Path, part: str, record: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{part}.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+
+
+class PartConfig(Protocol):
+    """Settings of a part of the benchmarks."""
+
+    @property
+    def output(self) -> Path: ...
+
+
+C = TypeVar("C", bound=PartConfig)
+
+
+def run_part(
+    part: str, config: C, run: Callable[[C], dict[str, Any]], describe: Callable[[dict[str, Any]], str]
+) -> dict[str, Any]:
+    """Measures, saves the record and prints it."""
+    record = run(config)
+    save(config.output, part, record)
+    print(describe(record))
+    return record

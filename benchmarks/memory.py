@@ -13,7 +13,7 @@ import tyro
 
 from benchmarks.client import Clients
 from benchmarks.client import Config as ClientConfig
-from benchmarks.measure import machine, save, table
+from benchmarks.measure import machine, run_part, table
 from tests.conftest import Server, running_server
 
 _SAMPLES = 10
@@ -68,10 +68,7 @@ def describe(record: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    config = tyro.cli(Config, description=__doc__)
-    record = run(config)
-    save(config.output, "memory", record)
-    print(describe(record))
+    run_part("memory", tyro.cli(Config, description=__doc__), run, describe)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from typing import Any
 
 import tyro
 
-from benchmarks.measure import machine, save, table
+from benchmarks.measure import machine, run_part, table
 from benchmarks.variants import VARIANTS
 from model.runtime import multiplies_bfloat16
 
@@ -80,10 +80,7 @@ def _figures(one: dict[str, Any], sizes: list[str]) -> list[Any]:
 
 
 def main() -> None:
-    config = tyro.cli(Config, description=__doc__)
-    record = run(config)
-    save(config.output, "runtimes", record)
-    print(describe(record))
+    run_part("runtimes", tyro.cli(Config, description=__doc__), run, describe)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import Any
 
 import tyro
 
-from benchmarks.measure import machine, save, table, timed
+from benchmarks.measure import machine, run_part, table, timed
 from benchmarks.photographs import photographs
 from cluster.job import Done, Plan, tasks_left
 from cluster.job import run as run_job
@@ -142,9 +142,7 @@ def main() -> None:
     from benchmarks import report  # which knows this part too
 
     config = tyro.cli(Config, description=__doc__)
-    record = run(config)
-    save(config.output, "scaling", record)
-    print(describe(record))
+    record = run_part("scaling", config, run, describe)
     config.document.write_text(report.fill_in(config.document.read_text(), {"scaling": record}))
 
 

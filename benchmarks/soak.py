@@ -20,7 +20,7 @@ import tyro
 
 from benchmarks.client import Clients, alone
 from benchmarks.client import Config as ClientConfig
-from benchmarks.measure import machine, milliseconds, save, table
+from benchmarks.measure import machine, milliseconds, run_part, table
 from tests.conftest import Server, running_server
 
 
@@ -80,10 +80,7 @@ def describe(record: dict[str, Any]) -> str:
 
 
 def main() -> int:
-    config = tyro.cli(Config, description=__doc__)
-    record = run(config)
-    save(config.output, "soak", record)
-    print(describe(record))
+    record = run_part("soak", tyro.cli(Config, description=__doc__), run, describe)
     return int(record["wrong"] + record["unanswered"] > 0 or not record["replaced"])
 
 

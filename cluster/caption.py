@@ -11,11 +11,12 @@ from typing import get_args
 
 from cluster.job import Format, JobRefused, Plan, Task, run, tasks_left
 from cluster.store import StoreRefused
-from model.arguments import add_decoding_arguments, add_model_arguments, decoding_options, model_settings
+from model.arguments import add_decoding_arguments, add_model_arguments, count_up_to, decoding_options, model_settings
+from model.caption import INTERRUPTED
 from model.captioner import OptionRefused
 from model.registry import LOADING_ERRORS
 
-INTERRUPTED = 130  # as a shell reports what Ctrl-C ended
+_COUNT = count_up_to(100_000)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,13 +78,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_number(parser: argparse.ArgumentParser, flag: str, default: int, help: str) -> None:
-    parser.add_argument(flag, type=_count, default=default, metavar="N", help=f"{help} (default {default})")
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 100_000:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 1 to 100000")
-    return int(text)
+    parser.add_argument(flag, type=_COUNT, default=default, metavar="N", help=f"{help} (default {default})")
 
 
 def _plan(parsed: argparse.Namespace) -> Plan:

@@ -28,7 +28,7 @@ from cluster.store import Store
 from model.captioner import DecodingOptions
 from model.captioning_job import Job
 from model.checkpoint import file_digest
-from model.journal import record_line
+from model.journal import record_line, told_changes
 from model.registry import ModelSettings, load_captioner
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
@@ -179,12 +179,11 @@ def _agree(output: Store, written: set[str], job: dict[str, Any]) -> None:
         return
     try:
         begun = json.loads(output.load(DESCRIPTION))
-        changed = sorted(name for name in job.keys() | begun.keys() if job.get(name) != begun.get(name))
+        changed = told_changes(begun, job)
     except (ValueError, AttributeError) as error:
         raise JobRefused(f"{DESCRIPTION} in {output.address} cannot be read: {error}") from error
     if changed:
-        told = ", ".join(f"{name} {begun.get(name)} (now {job.get(name)})" for name in changed)
-        raise JobRefused(f"{output.address} was begun with {told}; go on with that, or name another output")
+        raise JobRefused(f"{output.address} was begun with {changed}; go on with that, or name another output")
 
 
 def run(plan: Plan, tasks: Sequence[Task]) -> Iterator[Done]:

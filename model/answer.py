@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from typing import Any
 
 from PIL import Image
 
 from model.captioner import Caption, Captioner, Stopwatch
-from model.images import encode_jpeg
+from model.images import jpeg_address
 
 
 def describe_model(captioner: Captioner) -> dict[str, str]:
@@ -43,7 +42,7 @@ def describe_moment(image: Image.Image, stopwatch: Stopwatch, *, include_image: 
     moment: dict[str, Any] = {}
     if include_image:
         with stopwatch.stage("image"):
-            moment["image"] = "data:image/jpeg;base64," + base64.b64encode(encode_jpeg(image)).decode("ascii")
+            moment["image"] = jpeg_address(image)
     timing = {stage: round(value, 2) for stage, value in stopwatch.milliseconds.items()}
     return moment | {"timing_ms": timing | {"total": round(sum(stopwatch.milliseconds.values()), 2)}}
 

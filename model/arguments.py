@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Callable
 from typing import get_args
 
 from model.captioner import DecodingOptions
@@ -28,6 +29,17 @@ def model_settings(parsed: argparse.Namespace) -> ModelSettings:
     return ModelSettings(
         **{setting.name: getattr(parsed, setting.name) for setting in dataclasses.fields(ModelSettings)}
     )
+
+
+def count_up_to(most: int) -> Callable[[str], int]:
+    """An argument's type: a whole number from 1 to `most`."""
+
+    def count(text: str) -> int:
+        if not text.isdecimal() or not 1 <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 1 to {most}")
+        return int(text)
+
+    return count
 
 
 def add_decoding_arguments(parser: argparse.ArgumentParser) -> None:

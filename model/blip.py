@@ -8,20 +8,17 @@ from typing import Any
 import torch
 from PIL import Image
 from torch import Tensor
-from transformers import AutoImageProcessor, AutoTokenizer, BlipForConditionalGeneration
+from transformers import BlipForConditionalGeneration
 
 from model.pretrained import (
     CachedState,
     Forward,
     PretrainedCaptioner,
     SubWords,
-    digest,
     fetch,
-    load_model,
-    load_part,
+    load_parts,
     new_cache,
     no_attention,
-    weight_files,
 )
 from model.registry import BackendUnavailable, ModelSettings
 
@@ -58,10 +55,8 @@ class BlipCaptioner(PretrainedCaptioner):
         if settings.dtype == "int8":
             raise BackendUnavailable("dtype int8 is for blip2; choose fp32, bf16 or fp16 for blip")
         folder = fetch(settings.weights or DEFAULT_WEIGHTS, settings.revision)
-        model = load_model(BlipForConditionalGeneration, folder, settings.dtype, device)
-        processor = load_part(AutoImageProcessor, folder)
-        tokenizer = load_part(AutoTokenizer, folder)
-        return cls(model, processor, tokenizer, device, digest(weight_files(folder)), settings.prompt)
+        model, processor, tokenizer, digest = load_parts(BlipForConditionalGeneration, folder, settings.dtype, device)
+        return cls(model, processor, tokenizer, device, digest, settings.prompt)
 
     def encode(self, images: Sequence[Image.Image]) -> Tensor:
         """(images, 1 + patches, channels)"""

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from PIL import Image
 from torch import Tensor
-from transformers import AutoImageProcessor, AutoTokenizer, Blip2Config, Blip2ForConditionalGeneration
+from transformers import Blip2Config, Blip2ForConditionalGeneration
 from transformers.modeling_outputs import BaseModelOutput
 
 from model.pretrained import (
@@ -16,13 +16,11 @@ from model.pretrained import (
     Forward,
     PretrainedCaptioner,
     SubWords,
-    digest,
     fetch,
-    load_model,
     load_part,
+    load_parts,
     new_cache,
     no_attention,
-    weight_files,
 )
 from model.registry import BackendUnavailable, ModelSettings
 
@@ -56,10 +54,8 @@ class Blip2Captioner(PretrainedCaptioner):
         folder = fetch(settings.weights or DEFAULT_WEIGHTS, settings.revision)
         if settings.dtype == "fp16" and load_part(Blip2Config, folder).text_config.model_type == "t5":
             raise BackendUnavailable("Flan-T5 overflows in fp16, for it was trained in bf16; choose bf16 or fp32")
-        model = load_model(Blip2ForConditionalGeneration, folder, settings.dtype, device)
-        processor = load_part(AutoImageProcessor, folder)
-        tokenizer = load_part(AutoTokenizer, folder)
-        return cls(model, processor, tokenizer, device, digest(weight_files(folder)), settings.prompt)
+        model, processor, tokenizer, digest = load_parts(Blip2ForConditionalGeneration, folder, settings.dtype, device)
+        return cls(model, processor, tokenizer, device, digest, settings.prompt)
 
     def encode(self, images: Sequence[Image.Image]) -> Tensor:
         """(images, queries, the language model's width)"""

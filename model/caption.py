@@ -13,7 +13,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from model.arguments import add_decoding_arguments, add_model_arguments, decoding_options, model_settings
+from model.arguments import add_decoding_arguments, add_model_arguments, count_up_to, decoding_options, model_settings
 from model.captioner import OptionRefused
 from model.captioning_job import Job
 from model.collection import STANDARD_INPUT, find_photographs, read_list
@@ -23,6 +23,7 @@ from model.output import FORMATS, File, Output, Sidecars, Stream, problem, sidec
 from model.registry import LOADING_ERRORS, load_captioner
 
 INTERRUPTED = 130  # as a shell reports what Ctrl-C ended
+_COUNT = count_up_to(1024)
 
 
 class NothingToCaption(RuntimeError):
@@ -89,8 +90,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--write-metadata", type=Path, metavar="DIR", help="also copies into DIR with the caption as their description"
     )
-    parser.add_argument("--batch-size", type=_count, default=16, metavar="N", help="captioned at once (default 16)")
-    parser.add_argument("--workers", type=_count, default=2, metavar="N", help="threads that decode (default 2)")
+    parser.add_argument("--batch-size", type=_COUNT, default=16, metavar="N", help="captioned at once (default 16)")
+    parser.add_argument("--workers", type=_COUNT, default=2, metavar="N", help="threads that decode (default 2)")
     add_decoding_arguments(parser)
     add_model_arguments(parser)
     parsed = parser.parse_args(arguments)
@@ -99,12 +100,6 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if parsed.output and parsed.format in ("text", "sidecar"):
         parser.error(f"--format {parsed.format} goes into no file: leave --output out")
     return parsed
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 1024:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 1 to 1024")
-    return int(text)
 
 
 def _run(parsed: argparse.Namespace, tally: Tally) -> int:

@@ -141,6 +141,12 @@ class Word:
     """Weights over the grid, row by row from the top left; they sum to one. None where not asked for or not had."""
 
 
+def to_grid(weights: torch.Tensor) -> tuple[tuple[float, ...], ...]:
+    """Weights (cells) to rows of a square grid, as `Word.attention` has them."""
+    side = math.isqrt(len(weights))
+    return tuple(tuple(row) for row in weights.view(side, side).tolist())
+
+
 @dataclass(frozen=True)
 class Caption:
     """A finished sentence."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from model.captioner import Caption, DecodingOptions, Stopwatch, Word
+from model.captioner import Caption, DecodingOptions, Stopwatch, Word, to_grid
 from model.checkpoint import Checkpoint, CheckpointMismatch, file_digest
 from model.decoder import Decoder
 from model.decoding import Hypothesis, Tokens, decode
@@ -47,11 +48,9 @@ class Network(nn.Module):
         return _decode(self.decoder, features, options)
 
 
-def _decode(decoder: Decoder | PackedDecoder, features: Tensor, options: DecodingOptions) -> list[list[Hypothesis]]:
-    images, device = len(features), features.device
-    if isinstance(decoder, PackedDecoder):
-        return decode(decoder.step, decoder.init_state(features), images, TOKENS, options, device)
-    return decode(decoder.step, decoder.init_state(features), images, TOKENS, options, device)
+def _decode(decoder: Any, features: Tensor, options: DecodingOptions) -> list[list[Hypothesis]]:
+    """With a Decoder or a PackedDecoder, whose states are of different types."""
+    return decode(decoder.step, decoder.init_state(features), len(features), TOKENS, options, features.device)
 
 
 def choose_dtype(name: Dtype, device: torch.device) -> torch.dtype:
@@ -124,23 +123,24 @@ class CnnLstmCaptioner:
                 unlike = self.familiarity.is_unlike(summarise(features)).tolist()
         with stopwatch.stage("decoder"):
             ranked = _decode(self.decoder, features, options)
-        return [
-            [to_caption(hypothesis, self.vocabulary, options.attention, low_confidence) for hypothesis in found]
-            for found, low_confidence in zip(ranked, unlike, strict=True)
-        ]
+        return to_captions(ranked, unlike, self.vocabulary, options.attention)
 
 
-def to_caption(hypothesis: Hypothesis, vocabulary: Vocabulary, with_attention: bool, low_confidence: bool) -> Caption:
+def to_captions(
+    ranked: Sequence[Sequence[Hypothesis]], unlike: Sequence[bool], vocabulary: Vocabulary, with_attention: bool
+) -> list[list[Caption]]:
+    """Of each photograph, `unlike` telling which of them the model does not know the like of."""
+    return [
+        [_to_caption(hypothesis, vocabulary, with_attention, low_confidence) for hypothesis in found]
+        for found, low_confidence in zip(ranked, unlike, strict=True)
+    ]
+
+
+def _to_caption(hypothesis: Hypothesis, vocabulary: Vocabulary, with_attention: bool, low_confidence: bool) -> Caption:
     """What a person reads of a finished sequence of tokens."""
     texts = vocabulary.decode(hypothesis.tokens)
     words = tuple(
-        Word(text, math.exp(score), _grid(weights) if with_attention else None)
+        Word(text, math.exp(score), to_grid(weights) if with_attention else None)
         for text, score, weights in zip(texts, hypothesis.log_probabilities, hypothesis.attention, strict=False)
     )
     return Caption(join_words(texts), hypothesis.log_probability, words, low_confidence)
-
-
-def _grid(weights: Tensor) -> tuple[tuple[float, ...], ...]:
-    """(cells) to rows of a square grid."""
-    side = math.isqrt(len(weights))
-    return tuple(tuple(row) for row in weights.view(side, side).tolist())

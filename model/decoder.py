@@ -36,6 +36,14 @@ class DecoderConfig:
     """On word embeddings, projected features and the state that the next word is read from."""
 
 
+def select_images(rows: Tensor, count: int, *parts: Tensor) -> tuple[Tensor, ...]:
+    """Of `parts` (images, …) the images that are left when of `count` hypotheses those of the given rows are taken;
+    the hypotheses of an image are consecutive, and equally many.
+    """
+    images = (rows // (count // len(parts[0]))).unique_consecutive()
+    return parts if len(images) == len(parts[0]) else tuple(part[images] for part in parts)
+
+
 class DecoderState(NamedTuple):
     """All that the next step depends on: `rows` hypotheses, those of an image consecutive and equally many."""
 
@@ -48,8 +56,7 @@ class DecoderState(NamedTuple):
         """The state of the given rows, which may repeat; those of an image stay together and equally many. Images of
         which no row is given leave.
         """
-        images = (rows // (len(self.mean) // len(self.values))).unique_consecutive()
-        values = self.values if len(images) == len(self.values) else self.values[images]
+        (values,) = select_images(rows, len(self.mean), self.values)
         return self._map_rows(values, lambda tensor: tensor.index_select(0, rows))
 
     def first(self, images: int) -> DecoderState:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import warnings
 from enum import Enum
@@ -114,6 +115,11 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         image = Image.new("RGBA", layer.size, "white")
         image.alpha_composite(layer)
     return image.convert("RGB") if image.mode != "RGB" else image.copy()
+
+
+def jpeg_address(image: Image.Image) -> str:
+    """The photograph as a data: address (RFC 2397)."""
+    return "data:image/jpeg;base64," + base64.b64encode(encode_jpeg(image)).decode("ascii")
 
 
 def encode_jpeg(image: Image.Image) -> bytes:

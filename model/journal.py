@@ -28,6 +28,12 @@ def record_line(record: Record) -> str:
     return json.dumps(record) + "\n"
 
 
+def told_changes(begun: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """In words, what a run was begun with and is otherwise now; "" where all is the same."""
+    changed = sorted(name for name in begun.keys() | now.keys() if begun.get(name) != now.get(name))
+    return ", ".join(f"{name} {begun.get(name)} (now {now.get(name)})" for name in changed)
+
+
 class Journal:
     """Open from `with` to its end; one run at a time.
 
@@ -65,12 +71,11 @@ class Journal:
             return
         try:
             begun = json.loads(self._description.read_bytes())
-            changed = [name for name in run.keys() | begun.keys() if run.get(name) != begun.get(name)]
+            changed = told_changes(begun, run)
         except (OSError, ValueError, AttributeError):
             raise JournalRefused(f"{self._description} cannot be read; {self._anew}") from None
         if changed:
-            told = ", ".join(f"{name} {begun.get(name)} (now {run.get(name)})" for name in sorted(changed))
-            raise JournalRefused(f"{self.part} was begun with {told}; go on with that, or {self._anew}")
+            raise JournalRefused(f"{self.part} was begun with {changed}; go on with that, or {self._anew}")
 
     @property
     def _anew(self) -> str:

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from model.captioner import Caption, DecodingOptions, Stopwatch
 from model.checkpoint import CheckpointMismatch, file_digest
-from model.cnn_lstm import TOKENS, to_caption
+from model.cnn_lstm import TOKENS, to_captions
+from model.decoder import select_images
 from model.decoding import decode
 from model.encoder import Preprocessing
 from model.export import DECODER_STEP, ENCODER, FORMAT, MANIFEST, STATE, VOCABULARY
@@ -29,8 +30,7 @@ class OnnxState(NamedTuple):
 
     def select(self, rows: Tensor) -> OnnxState:
         """See `model.decoder.DecoderState.select`."""
-        images = (rows // (len(self.rows[0]) // len(self.values))).unique_consecutive()
-        values = self.values if len(images) == len(self.values) else self.values[images]
+        (values,) = select_images(rows, len(self.rows[0]), self.values)
         return OnnxState(values, tuple(part.index_select(0, rows) for part in self.rows))
 
 
@@ -90,10 +90,7 @@ class OnnxCaptioner:
         with stopwatch.stage("decoder"):
             state = OnnxState(values, (mean, *(torch.zeros_like(mean) for _ in STATE[1:])))
             ranked = decode(self._step, state, len(images), TOKENS, options)
-        return [
-            [to_caption(hypothesis, self.vocabulary, options.attention, low_confidence) for hypothesis in found]
-            for found, low_confidence in zip(ranked, unlike.tolist(), strict=True)
-        ]
+        return to_captions(ranked, unlike.tolist(), self.vocabulary, options.attention)
 
     def _step(self, tokens: Tensor, state: OnnxState) -> tuple[Tensor, OnnxState, Tensor]:
         """See `model.decoder.Decoder.step`."""

@@ -24,9 +24,9 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # meant for users of the library
 from PIL import Image
 from torch import Tensor
-from transformers import BitsAndBytesConfig, DynamicCache, EncoderDecoderCache
+from transformers import AutoImageProcessor, AutoTokenizer, BitsAndBytesConfig, DynamicCache, EncoderDecoderCache
 
-from model.captioner import Caption, DecodingOptions, Stopwatch, Word
+from model.captioner import Caption, DecodingOptions, Stopwatch, Word, to_grid
 from model.checkpoint import CheckpointMismatch, file_digest
 from model.decoding import Hypothesis, Step, Tokens, decode
 from model.registry import BackendUnavailable, Dtype
@@ -146,6 +146,16 @@ def load_part(part_class: Any, folder: Path) -> Any:
         raise CheckpointMismatch(f"{folder} holds nothing that {part_class.__name__} can read: {error}") from error
 
 
+def load_parts(model_class: Any, folder: Path, dtype: Dtype, device: torch.device) -> tuple[Any, Any, Any, str]:
+    """The network, the processor of its images, its tokenizer, and the digest of its weights.
+
+    Raises CheckpointMismatch, FileNotFoundError.
+    """
+    model = load_model(model_class, folder, dtype, device)
+    processor, tokenizer = load_part(AutoImageProcessor, folder), load_part(AutoTokenizer, folder)
+    return model, processor, tokenizer, digest(weight_files(folder))
+
+
 class SubWords:
     """A tokenizer of transformers as decoding needs it: which tokens may follow, and which words they make."""
 
@@ -185,12 +195,6 @@ class SubWords:
             grid = to_grid(hypothesis.attention[:-1][own].mean(dim=0)) if with_attention and own.any() else None
             words.append(Word(word, math.exp(float(scores[own].sum())), grid))
         return Caption(text, hypothesis.log_probability, tuple(words))
-
-
-def to_grid(weights: Tensor) -> tuple[tuple[float, ...], ...]:
-    """(cells) to rows of a square grid."""
-    side = math.isqrt(len(weights))
-    return tuple(tuple(row) for row in weights.view(side, side).tolist())
 
 
 @dataclass

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.resnet import Bottleneck
 
-from model.decoder import Decoder
+from model.decoder import Decoder, select_images
 from model.encoder import Encoder
 
 _operators: Any = torch.ops.mkldnn
@@ -128,10 +128,7 @@ class PackedState(NamedTuple):
 
     def select(self, rows: Tensor) -> PackedState:
         """See `model.decoder.DecoderState.select`."""
-        values, given = self.values, self.given
-        images = (rows // (len(self.cell[0]) // len(values))).unique_consecutive()
-        if len(images) < len(values):
-            values, given = values[images], given[images]
+        values, given = select_images(rows, len(self.cell[0]), self.values, self.given)
         (hidden1, hidden2), (cell1, cell2) = self.hidden, self.cell
         return PackedState(values, given, (hidden1[rows], hidden2[rows]), (cell1[rows], cell2[rows]))
 

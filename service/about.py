@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, current_app, jsonify, render_template, request
+from flask import Blueprint, Response, jsonify, render_template, request
 
 from service import metrics
 from service.description import describe_service
 from service.errors import CODES
-from service.host import Host
 from service.openapi import describe_api
+from service.routes import current_host
 from service.schemas import Schema
 
 blueprint = Blueprint("about", __name__)
 
 
-def _host() -> Host:
-    host: Host = current_app.extensions["captioner"]
-    return host
-
-
 @blueprint.get("/info")
 def info() -> Response:
-    return jsonify(describe_service(_host()))
+    return jsonify(describe_service(current_host()))
 
 
 @blueprint.get("/metrics")
@@ -49,4 +44,4 @@ def docs() -> str:
 
 
 def _api() -> dict[str, Any]:
-    return describe_api(_host().settings, request.url_root.rstrip("/"))
+    return describe_api(current_host().settings, request.url_root.rstrip("/"))

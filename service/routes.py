@@ -35,7 +35,7 @@ class InMemoryRequest(Request):
         return BytesIO()
 
 
-def _host() -> Host:
+def current_host() -> Host:
     host: Host = current_app.extensions["captioner"]
     return host
 
@@ -54,7 +54,7 @@ def page() -> str:
 @blueprint.get("/health")
 def health() -> tuple[Response, int]:
     """200 when a photograph would be captioned, 503 before that and if the captioner could not be loaded."""
-    host = _host()
+    host = current_host()
     state = host.state
     if state in ("ready", "busy"):
         model = host.model
@@ -69,12 +69,12 @@ def health() -> tuple[Response, int]:
 @blueprint.post("/predict")
 def predict() -> Response:
     """A photograph and options to captions; see README for the parameters and the answer."""
-    _host().check()  # nothing is read or decoded for a captioner that cannot answer
+    current_host().check()  # nothing is read or decoded for a captioner that cannot answer
     uploads = _uploads()
     if len(uploads) > 1:
         raise BadRequest("too_many_images", "Send one photograph a request, or several to /predict/batch.")
     options, include_image = _options(include_image=True)
-    [outcome] = _host().caption(uploads, options, _client_has_left())
+    [outcome] = current_host().caption(uploads, options, _client_has_left())
     if isinstance(outcome, Exception):
         raise outcome
     return jsonify(_answer(outcome, include_image))
@@ -83,14 +83,14 @@ def predict() -> Response:
 @blueprint.post("/predict/batch")
 def predict_batch() -> Response:
     """Several photographs, with the same options, to a result or an error each, in their order."""
-    _host().check()
+    current_host().check()
     request.max_content_length = current_app.config["MAX_IMAGES_UPLOAD_BYTES"] + MULTIPART_OVERHEAD
-    uploads, most = _uploads(), min(MAX_IMAGES, _host().settings.max_queue)
+    uploads, most = _uploads(), min(MAX_IMAGES, current_host().settings.max_queue)
     if len(uploads) > most:
         raise BadRequest("too_many_images", f"Send at most {most} photographs a request.")
     options, include_image = _options(include_image=False)
-    outcomes = _host().caption(uploads, options, _client_has_left())
-    return jsonify(results=[_result(outcome, include_image) for outcome in outcomes], model=_host().model)
+    outcomes = current_host().caption(uploads, options, _client_has_left())
+    return jsonify(results=[_result(outcome, include_image) for outcome in outcomes], model=current_host().model)
 
 
 def _uploads() -> list[bytes | Exception]:

@@ -8,8 +8,6 @@ writes it too, and draws a page of samples with their captions. Exit status 1 wh
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import random
 import sys
@@ -24,7 +22,7 @@ import numpy as np
 import tyro
 
 from model.files import written_whole
-from model.images import decode_image
+from model.images import decode_image, jpeg_address
 from model.vocabulary import SPECIAL_TOKENS, Vocabulary, VocabularyRefused, tokenise
 from training.datasets import DatasetRefused, Record, Split, in_split, read_dataset
 from training.leakage import duplicates, leaks, look_at
@@ -124,12 +122,10 @@ def _section(title: str, records: Iterable[Record]) -> str:
 def _figure(record: Record) -> str:
     image = decode_image(record.path.read_bytes())
     image.thumbnail(_THUMBNAIL)
-    jpeg = io.BytesIO()
-    image.save(jpeg, "JPEG", quality=80)
-    source = f"data:image/jpeg;base64,{base64.b64encode(jpeg.getvalue()).decode()}"
     captions = "".join(f"<div>{escape(text)}</div>" for text in record.captions)
     name = escape(f"{record.split}: {record.name}")
-    return f'<figure><img src="{source}" alt=""><figcaption>{captions}<small>{name}</small></figcaption></figure>'
+    caption = f"<figcaption>{captions}<small>{name}</small></figcaption>"
+    return f'<figure><img src="{jpeg_address(image)}" alt="">{caption}</figure>'
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -11,12 +11,11 @@ computed once. The epoch with the best CIDEr on the dev split is kept. Results g
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,20 +27,20 @@ from torch import Tensor
 from tqdm import tqdm
 
 from model.captioner import DecodingOptions
-from model.checkpoint import CheckpointMismatch
 from model.clipcap import FILE, ClipCapCaptioner, ClipCapNetwork, ImageEncoder, load_gpt2
 from model.clipcap_checkpoint import CLIP, GPT2, ClipCapCheckpoint, Source, vocabulary_digest, weights_digest
 from model.clipcap_mapping import Kind, MappingConfig
 from model.decoding import decode
-from model.files import written_whole
 from model.pretrained import SubWords, cached_step, fetch
-from model.registry import BackendUnavailable, choose_device
+from model.registry import choose_device
 from model.vocabulary import tokenise
-from training.clipcap_data import IGNORED, Embeddings, TrainingData, compute_embeddings, dataset_digest
-from training.datasets import DatasetRefused, Record, in_split, read_dataset
+from training.clipcap_data import IGNORED, Embeddings, TrainingData, compute_embeddings
+from training.datasets import DatasetRefused, Record, in_split, name_dataset, read_dataset
 from training.engine import LossNotFinite
-from training.features import TooManyRefused
+from training.failures import FAILURES, exit_status
 from training.metrics import score
+from training.results import Results
+from training.settings import check_same_run, deciding
 
 _DEV_OPTIONS = DecodingOptions(method="beam", beam_size=3)
 _DECODED_AT_ONCE = 32
@@ -90,7 +89,7 @@ class Config:
     def settings(self) -> dict[str, Any]:
         """What decides the result, but for data and networks, which are told by their content."""
         left_out = ("data", "output", "cache", "clip", "clip_revision", "gpt2", "gpt2_revision", "device")
-        return {name: value for name, value in asdict(self).items() if name not in left_out}
+        return deciding(self, left_out)
 
 
 def train_one_epoch(
@@ -153,6 +152,7 @@ class Run:
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        self.results = Results(config.output)
         self.device = choose_device(config.device)
         # Sums whose order varies between threads would make a resumed run differ in the last bits.
         torch.use_deterministic_algorithms(self.device.type == "cpu")
@@ -174,13 +174,12 @@ class Run:
         self.network = ClipCapNetwork(self.mapping, gpt.requires_grad_(config.fine_tune_gpt2)).to(self.device)
         self.state: dict[str, Any] = {"best": -math.inf, "since_best": 0, "history": []}
         self.settings = config.settings() | {
-            "data": f"{config.data.resolve().name} (sha256 {dataset_digest(records)})",
+            "data": name_dataset(config.data, records),
             "clip": self.clip.digest,
             "gpt2": self.gpt2.digest,
         }
         self._optimizer_state: dict[str, Any] | None = None
-        if self._state_file.is_file():
-            self._resume()
+        self._resume()
 
     def _source(self, name: str, given: str, revision: str) -> tuple[Path, Source]:
         """The files of a network, to which a link is left where they are a folder's. Raises what `fetch` does."""
@@ -196,10 +195,6 @@ class Run:
     def best_file(self) -> Path:
         return self.config.output / FILE
 
-    @property
-    def _state_file(self) -> Path:
-        return self.config.output / "last.pth"
-
     def run(self) -> None:
         config, state = self.config, self.state
         train, dev = (self._embeddings(records) for records in (self.train_records, self.dev_records))
@@ -207,6 +202,8 @@ class Run:
         optimizer = torch.optim.AdamW([p for p in self.network.parameters() if p.requires_grad])
         if self._optimizer_state is not None:
             optimizer.load_state_dict(self._optimizer_state)
+        words = SubWords(self.tokenizer, self.network.gpt.config.vocab_size, self.tokenizer.eos_token_id)
+        captioner = ClipCapCaptioner(self.encoder, self.network, words, self.device, digest="")
         batches = math.ceil(len(data.captions) / config.batch_size)
         while len(state["history"]) < config.epochs and state["since_best"] < config.patience:
             began = time.monotonic()
@@ -225,7 +222,7 @@ class Run:
             seconds = time.monotonic() - began
             speed = len(data.captions) / seconds
             record = {"epoch": number, "loss": loss, "seconds": seconds, "captions_per_second": speed}
-            self._finish_epoch(record | {"dev": self._dev_scores(dev)}, optimizer)
+            self._finish_epoch(record | {"dev": self._dev_scores(captioner, dev)}, optimizer)
         print(f"finished: CIDEr {state['best']:.3f} on the dev split; the model is {self.best_file}")
 
     def _embeddings(self, records: Sequence[Record]) -> Embeddings:
@@ -237,9 +234,7 @@ class Run:
         factor = step / warmup if step < warmup else (last + 1 - step) / max(1, last + 1 - warmup)
         return self.config.learning_rate * factor
 
-    def _dev_scores(self, embeddings: Embeddings) -> dict[str, float]:
-        words = SubWords(self.tokenizer, self.network.gpt.config.vocab_size, self.tokenizer.eos_token_id)
-        captioner = ClipCapCaptioner(self.encoder, self.network, words, self.device, digest="")
+    def _dev_scores(self, captioner: ClipCapCaptioner, embeddings: Embeddings) -> dict[str, float]:
         usable = [row for row, record in enumerate(self.dev_records) if record.name not in embeddings.refused]
         texts = best_captions(captioner, embeddings.rows[usable], _DEV_OPTIONS)
         references = [[tokenise(text) for text in self.dev_records[row].captions] for row in usable]
@@ -253,18 +248,15 @@ class Run:
         if better:
             state["best"] = record["dev"]["CIDEr"]
             self.save_checkpoint(record["dev"])
-        with written_whole(self._state_file) as file:
-            torch.save(
-                {
-                    "settings": self.settings,
-                    "state": state,
-                    "weights": self._learnt(),
-                    "optimizer": optimizer.state_dict(),
-                },
-                file,
-            )
-        with written_whole(self.config.output / "record.json") as file:
-            file.write_text(json.dumps(self._record(), indent=1) + "\n")
+        self.results.save_state(
+            {
+                "settings": self.settings,
+                "state": state,
+                "weights": self._learnt(),
+                "optimizer": optimizer.state_dict(),
+            }
+        )
+        self.results.write_record(self._record())
         scores = ", ".join(f"{name} {value:.3f}" for name, value in record["dev"].items())
         print(
             f"epoch {record['epoch']}: loss {record['loss']:.3f}, {record['seconds']:.0f} s, dev {scores}"
@@ -298,13 +290,10 @@ class Run:
 
     def _resume(self) -> None:
         """Raises ValueError where the output folder holds a run with other settings."""
-        content = torch.load(self._state_file, map_location="cpu", weights_only=True)
-        ours, theirs = self.settings, content["settings"]
-        other = sorted(key for key in ours | theirs if ours.get(key) != theirs.get(key))
-        if other:
-            raise ValueError(
-                f"{self.config.output} holds a run with other settings ({', '.join(other)}): choose another --output"
-            )
+        content = self.results.load_state()
+        if content is None:
+            return
+        check_same_run(self.config.output, self.settings, content["settings"])
         self.state, self._optimizer_state = content["state"], content["optimizer"]
         self.network.load_state_dict(content["weights"], strict=False)
         print(f"going on after epoch {len(self.state['history'])}", flush=True)
@@ -321,14 +310,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             print(f"\ninterrupted; {run.best_file} can be used, the same command goes on", file=sys.stderr)
         return 130
-    except (TooManyRefused, LossNotFinite) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except (DatasetRefused, BackendUnavailable, CheckpointMismatch, ValueError, OSError) as error:
-        if run is not None and not isinstance(error, OSError):
-            raise  # a defect of ours, not of what was given
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    except FAILURES as error:
+        return exit_status(error, begun=run is not None)
     return 0
 
 

@@ -20,9 +20,8 @@ from tqdm import tqdm
 from model.clipcap import ImageEncoder
 from model.clipcap_checkpoint import weights_digest
 from model.files import written_whole
-from model.images import ImageRefused, decode_image
-from training.datasets import Record
-from training.features import check_refused
+from training.datasets import Record, read_image
+from training.features import check_refused, stamps
 
 IGNORED = -100
 """In the place of tokens that fill a shorter caption up: cross-entropy leaves them out."""
@@ -64,11 +63,12 @@ def compute_embeddings(
             batch = records[len(found.rows) : len(found.rows) + _BATCH]
             images: dict[int, Image.Image] = {}
             for place, record in enumerate(batch):
-                try:
-                    images[place] = decode_image(record.path.read_bytes())
-                except (OSError, ImageRefused) as error:
-                    found.refused[record.name] = str(error)
-                    tqdm.write(f"skipped {record.name}: {error}")
+                image = read_image(record)
+                if isinstance(image, str):
+                    found.refused[record.name] = image
+                    tqdm.write(f"skipped {record.name}: {image}")
+                else:
+                    images[place] = image
             check_refused(found.refused, dataset_size)
             new = torch.zeros(len(batch), encoder.size)
             if images:
@@ -84,16 +84,8 @@ def _key(records: Sequence[Record], encoder: ImageEncoder) -> str:
     """A digest of all that embeddings depend on: photographs, CLIP's weights and its preprocessing."""
     digest = hashlib.sha256(f"{weights_digest(encoder.clip)} {encoder.processor.to_json_string()}".encode())
     digest.update(str(encoder.normalised).encode())
-    for record in records:
-        file = record.path.stat() if record.path.is_file() else None
-        stamp = (file.st_size, file.st_mtime_ns) if file else None
-        digest.update(f"{record.path.resolve()} {stamp}\n".encode())
+    digest.update(stamps(records))
     return digest.hexdigest()[:20]
-
-
-def dataset_digest(records: Sequence[Record]) -> str:
-    """SHA-256, in hexadecimal, over names, splits and captions: where the photographs lie does not matter."""
-    return hashlib.sha256(repr([(r.name, r.split, r.captions) for r in records]).encode()).hexdigest()
 
 
 def clean(caption: str) -> str:

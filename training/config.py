@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +12,7 @@ import yaml
 
 from model.encoder import Stride
 from training.features import View
+from training.settings import deciding
 
 
 @dataclass(frozen=True)
@@ -120,12 +120,11 @@ class Config:
         """What decides the result, in strings, numbers, lists and dictionaries, but for data and initial weights,
         which are told by their content: where things are does not matter.
         """
-        plain: dict[str, Any] = json.loads(json.dumps(asdict(self), default=str))
         left_out = {
             *("data", "rehearse", "output", "cache", "init", "init_vocabulary", "encoder_weights"),
             *("device", "reward_processes"),
         }
-        return {key: value for key, value in plain.items() if key not in left_out}
+        return deciding(self, left_out)
 
 
 def with_file(arguments: Sequence[str]) -> list[str]:

@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Literal
 
+from PIL import Image
+
+from model.images import ImageRefused, decode_image
 from model.vocabulary import tokenise
 from training.layouts import LAYOUTS, SPLIT_FOLDERS, OtherLayout, Row
 from training.layouts import DatasetRefused as DatasetRefused
@@ -68,6 +71,24 @@ def read_dataset(folder: Path) -> list[Record]:
 
 def in_split(records: Iterable[Record], split: Split) -> list[Record]:
     return [record for record in records if record.split == split]
+
+
+def name_dataset(folder: Path, records: Iterable[Record]) -> str:
+    """The folder's name and a digest of names, splits and captions: where it lies does not matter."""
+    digest = hashlib.sha256(repr([(r.name, r.split, r.captions) for r in records]).encode()).hexdigest()
+    return f"{folder.resolve().name} (sha256 {digest})"
+
+
+def read_image(record: Record) -> Image.Image | str:
+    """The photograph, or the reason why there is none."""
+    try:
+        return decode_image(record.path.read_bytes())
+    except (OSError, ImageRefused) as error:
+        return why_unreadable(error)
+
+
+def why_unreadable(error: OSError | ImageRefused) -> str:
+    return "there is no such file" if isinstance(error, FileNotFoundError) else str(error)
 
 
 def is_flickr8k_test(records: Iterable[Record]) -> bool:

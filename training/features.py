@@ -25,8 +25,7 @@ from tqdm import tqdm
 from model.encoder import STAGES, Encoder, Preprocessing
 from model.familiarity import Familiarity, summarise
 from model.files import written_whole
-from model.images import ImageRefused, decode_image
-from training.datasets import Record
+from training.datasets import Record, read_image
 
 View = Literal["plain", "flip", "crop", "crop-2", "crop-3", "crop-4", "crop-5", "crop-6"]
 """How a photograph is shown; see `_seen`."""
@@ -46,6 +45,16 @@ def check_refused(refused: Mapping[str, str], dataset_size: int) -> None:
             f"{len(refused)} of the dataset's {dataset_size} photographs are missing or damaged, more than "
             f"{_MAX_REFUSED_SHARE:.0%}: {', '.join(list(refused)[:5])}, …"
         )
+
+
+def stamps(records: Sequence[Record]) -> bytes:
+    """By what it is told whether the photographs are still the same files: places, sizes and times."""
+    lines = []
+    for record in records:
+        file = record.path.stat() if record.path.is_file() else None
+        stamp = (file.st_size, file.st_mtime_ns) if file else None
+        lines.append(f"{record.path.resolve()} {stamp}\n")
+    return "".join(lines).encode()
 
 
 @dataclass(frozen=True)
@@ -97,7 +106,7 @@ def compute_features(
         while progress.done < len(records):
             batch = records[progress.done : progress.done + _BATCH]
             images: dict[int, Image.Image] = {}
-            for row, image in enumerate(pool.map(_read, batch), start=progress.done):
+            for row, image in enumerate(pool.map(read_image, batch), start=progress.done):
                 if isinstance(image, str):
                     progress.refused[records[row].name] = image
                     tqdm.write(f"skipped {records[row].name}: {image}")
@@ -154,16 +163,6 @@ class _Progress:
             file.write_text(json.dumps(asdict(self)))
 
 
-def _read(record: Record) -> Image.Image | str:
-    """The photograph, or the reason why there is none."""
-    try:
-        return decode_image(record.path.read_bytes())
-    except FileNotFoundError:
-        return "there is no such file"
-    except (OSError, ImageRefused) as error:
-        return str(error)
-
-
 def _seen(image: Image.Image, view: View, name: str) -> Image.Image:
     """The photograph in a view. A crop is a window that only depends on its number and on the photograph's name,
     mirrored or not: of 80 to 100 % of each side, for the numbered ones of 70 to 100 %.
@@ -206,10 +205,7 @@ def _key(
 ) -> str:
     """A digest of all that the features depend on: photographs, frozen weights, preprocessing, view, precision."""
     digest = hashlib.sha256(repr((preprocessing, encoder.stride, last, view, mixed_precision)).encode())
-    for record in records:
-        file = record.path.stat() if record.path.is_file() else None
-        stamp = (file.st_size, file.st_mtime_ns) if file else None
-        digest.update(f"{record.path.resolve()} {stamp}\n".encode())
+    digest.update(stamps(records))
     for tensor in encoder.stages[:last].state_dict().values():
         digest.update(tensor.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:20]

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,16 +24,17 @@ import tyro
 from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
-from transformers import AutoImageProcessor, AutoTokenizer, BlipForConditionalGeneration
+from transformers import BlipForConditionalGeneration
 
 from model.blip import DEFAULT_WEIGHTS, blip_prompt
 from model.files import written_whole
-from model.images import ImageRefused, decode_image
-from model.pretrained import digest, fetch, load_model, load_part, weight_files
-from model.registry import LOADING_ERRORS, choose_device
-from training.datasets import DatasetRefused, Record, in_split, read_dataset
+from model.pretrained import fetch, load_parts
+from model.registry import choose_device
+from training.datasets import DatasetRefused, Record, in_split, read_dataset, read_image
 from training.engine import LossNotFinite
-from training.features import TooManyRefused, check_refused
+from training.failures import FAILURES, exit_status
+from training.features import check_refused
+from training.settings import check_same_run, deciding
 
 _IGNORED = -100  # what the loss leaves out
 
@@ -76,9 +77,7 @@ class Config:
 
     def settings(self) -> dict[str, Any]:
         """What decides the result, as plain data; where things lie does not."""
-        plain: dict[str, Any] = json.loads(json.dumps(asdict(self), default=str))
-        left_out = ("data", "output", "device", "save_every_minutes")
-        return {key: value for key, value in plain.items() if key not in left_out}
+        return deciding(self, ("data", "output", "device", "save_every_minutes"))
 
 
 class FineTuning:
@@ -93,8 +92,10 @@ class FineTuning:
         if not self.training:
             raise DatasetRefused(f"{config.data} has no photographs to train on")
         folder = fetch(config.weights, config.revision)
-        self.processor, self.tokenizer = load_part(AutoImageProcessor, folder), load_part(AutoTokenizer, folder)
-        self.network = self._prepare(load_model(BlipForConditionalGeneration, folder, "fp32", self.device))
+        network, self.processor, self.tokenizer, begun_with = load_parts(
+            BlipForConditionalGeneration, folder, "fp32", self.device
+        )
+        self.network = self._prepare(network)
         self.text = self.network.config.text_config
         self.prompt = blip_prompt(self.text, self.tokenizer, config.prompt)
         self.learnt = {name: p for name, p in self.network.named_parameters() if p.requires_grad}
@@ -103,7 +104,7 @@ class FineTuning:
         )
         self.steps_an_epoch = math.ceil(len(self.training) / config.batch_size)
         self.refused: dict[str, str] = {}
-        self.settings = config.settings() | {"begun_with": digest(weight_files(folder))}
+        self.settings = config.settings() | {"begun_with": begun_with}
         self.step, self.losses, self.history = 0, [0.0], list[dict[str, Any]]()
         config.output.mkdir(parents=True, exist_ok=True)
         if self._state_file.is_file():
@@ -171,11 +172,12 @@ class FineTuning:
         images: list[Image.Image] = []
         captions: list[Sequence[str]] = []
         for record in records:
-            try:
-                images.append(decode_image(record.path.read_bytes()))
+            image = read_image(record)
+            if isinstance(image, str):
+                self.refused[record.name] = image
+            else:
+                images.append(image)
                 captions.append(record.captions)
-            except (OSError, ImageRefused) as error:
-                self.refused[record.name] = str(error)
         if not images:
             return None
         tokens, labels = self._tokens([text for own in captions for text in own])
@@ -260,11 +262,7 @@ class FineTuning:
     def _resume(self) -> None:
         """Raises ValueError where the output folder holds a run with other settings."""
         state = torch.load(self._state_file, map_location=self.device, weights_only=True)
-        other = sorted(key for key in self.settings if self.settings[key] != state["settings"].get(key))
-        if other:
-            raise ValueError(
-                f"{self.config.output} holds a run with other settings ({', '.join(other)}): choose another --output"
-            )
+        check_same_run(self.config.output, self.settings, state["settings"])
         with torch.no_grad():
             for name, weights in self.learnt.items():
                 weights.copy_(state["weights"][name])
@@ -281,14 +279,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\ninterrupted; the same command goes on from the state that was kept last", file=sys.stderr)
         return 130
-    except (TooManyRefused, LossNotFinite) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except (DatasetRefused, ValueError, *LOADING_ERRORS) as error:
-        if tuning is not None and not isinstance(error, OSError):
-            raise  # a defect of ours, not of what was given
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    except FAILURES as error:
+        return exit_status(error, begun=tuning is not None)
     print(f"finished: CAPTION_BACKEND=blip CAPTION_WEIGHTS={tuning.config.output} serves it")
     return 0
 

@@ -19,7 +19,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from model.images import ImageRefused, decode_image
-from training.datasets import Record
+from training.datasets import Record, why_unreadable
 
 _GRID = 8
 _COLOUR_TOLERANCE = 48  # of 255, in any cell: more than compression does
@@ -53,7 +53,7 @@ def _look(record: Record) -> Look | str:
         content = record.path.read_bytes()
         image = decode_image(content)
     except (OSError, ImageRefused) as error:
-        return "there is no such file" if isinstance(error, FileNotFoundError) else str(error)
+        return why_unreadable(error)
     colours = np.asarray(image.resize((_GRID, _GRID), Image.Resampling.BOX), dtype=np.int16).ravel()
     return Look(hashlib.sha256(content).hexdigest(), int(str(imagehash.phash(image)), 16), colours)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import random
 import time
@@ -24,7 +23,7 @@ from model.encoder import STAGES, Encoder, Preprocessing
 from model.registry import choose_device
 from model.vocabulary import SPECIAL_TOKENS, Vocabulary
 from training.config import Config, Stage
-from training.datasets import DatasetRefused, Record, in_split, read_dataset
+from training.datasets import DatasetRefused, Record, in_split, name_dataset, read_dataset
 from training.distributed import Workers
 from training.engine import (
     CrossEntropy,
@@ -38,6 +37,7 @@ from training.extension import extended
 from training.features import Features, View, compute_features, learn_familiarity
 from training.results import Results, shown
 from training.rewards import ParallelReward
+from training.settings import check_same_run
 
 _DEV_OPTIONS = DecodingOptions(method="beam", beam_size=3)
 
@@ -75,8 +75,8 @@ class Run:
         self._optimizer_state: dict[str, Any] | None = None
         self._average_state: dict[str, Any] | None = None
         self.settings = config.settings() | {
-            "data": _name_data(config.data, records),
-            "rehearse": _name_data(config.rehearse, rehearsed) if config.rehearse else None,
+            "data": name_dataset(config.data, records),
+            "rehearse": name_dataset(config.rehearse, rehearsed) if config.rehearse else None,
             "init": _name_weights(str(config.init)) if config.init else None,
             "encoder_weights": None if config.init else _name_weights(config.encoder_weights),
         }
@@ -305,12 +305,7 @@ class Run:
         content = self.results.load_state()
         if content is None:
             return
-        ours, theirs = self.settings, content["settings"]
-        other = sorted(key for key in ours | theirs if ours.get(key) != theirs.get(key))
-        if other:
-            raise ValueError(
-                f"{self.config.output} holds a run with other settings ({', '.join(other)}): choose another --output"
-            )
+        check_same_run(self.config.output, self.settings, content["settings"])
         self.state, self.best_weights = content["state"], content["best_weights"]
         self.network.load_state_dict(content["network"])
         self._optimizer_state, self._average_state = content["optimizer"], content["average"]
@@ -320,11 +315,6 @@ class Run:
 def _cpu_has_bfloat16() -> bool:
     found = torch.cpu.get_capabilities()
     return any(found.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
-
-
-def _name_data(folder: Path, records: Sequence[Record]) -> str:
-    digest = hashlib.sha256(repr([(r.name, r.split, r.captions) for r in records]).encode()).hexdigest()
-    return f"{folder.resolve().name} (sha256 {digest})"
 
 
 def _name_weights(source: str) -> str:

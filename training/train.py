@@ -18,13 +18,9 @@ from collections.abc import Sequence
 
 import tyro
 
-from model.checkpoint import CheckpointMismatch
-from model.registry import BackendUnavailable
 from training.config import Config, with_file
-from training.datasets import DatasetRefused
 from training.distributed import workers_of_torchrun
-from training.engine import LossNotFinite
-from training.features import TooManyRefused
+from training.failures import FAILURES, exit_status
 from training.run import Run
 
 
@@ -43,14 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             run.save_checkpoint(run.network, {})
         print(f"\ninterrupted; {run.best_file} can be used, the same command goes on", file=sys.stderr)
         return 130
-    except (TooManyRefused, LossNotFinite) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except (DatasetRefused, BackendUnavailable, CheckpointMismatch, ValueError, OSError) as error:
-        if run is not None and not isinstance(error, OSError):
-            raise  # a defect of ours, not of what was given
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    except FAILURES as error:
+        return exit_status(error, begun=run is not None)
     return 0
 
 

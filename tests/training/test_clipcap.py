@@ -1,7 +1,6 @@
 """The training command of ClipCap, on five photographs, with a CLIP and a GPT-2 of a few thousand weights."""
 
 import json
-import re
 import shutil
 import signal
 import subprocess
@@ -17,6 +16,7 @@ from model.registry import ModelSettings, load_captioner
 from tests.conftest import ROOT
 from tests.model.small_clipcap import CAPTIONS, save_small_clip, save_small_gpt2, teach_captions
 from tests.pictures import photograph
+from tests.training.processes import wait_for_the_middle_of_epoch
 from training.clipcap import main
 from training.clipcap_data import Embeddings, compute_embeddings
 from training.datasets import in_split, read_dataset
@@ -94,11 +94,7 @@ def test_killed_in_mid_epoch_it_goes_on_to_the_same_weights(folder, uninterrupte
     output = folder / "killed"
     command = [sys.executable, "-m", "training.clipcap", *short(folder, output)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, bufsize=0)
-    seen = b""
-    while not re.search(rb"epoch 2: +[1-8]\d%", seen):
-        block = process.stderr.read(64)
-        assert block, seen.decode()
-        seen = seen[-500:] + block
+    wait_for_the_middle_of_epoch(process, 2)
     process.kill()
     assert process.wait() == -signal.SIGKILL
     process.stderr.close()

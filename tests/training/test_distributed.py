@@ -3,7 +3,6 @@
 import json
 import multiprocessing
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -13,7 +12,6 @@ import numpy as np
 import psutil
 import pytest
 import torch
-from torchvision.models import resnet50
 
 from model.checkpoint import Checkpoint
 from model.cnn_lstm import Network
@@ -21,7 +19,7 @@ from model.decoder import Decoder, DecoderConfig
 from model.encoder import Encoder
 from model.vocabulary import Vocabulary
 from tests.conftest import ROOT, free_port
-from tests.training.drawn_dataset import write
+from tests.training.processes import wait_for_the_middle_of_epoch, words, write_folder
 from training.datasets import Record
 from training.distributed import Workers, workers_of_torchrun
 from training.engine import CrossEntropy, SelfCritical, TrainingData, train_one_epoch
@@ -115,33 +113,18 @@ def test_what_is_shared():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("distributed")
-    write(folder / "data", "release", 24)
-    torch.manual_seed(0)
-    torch.save(resnet50().state_dict(), folder / "resnet50.pth")
-    return folder
+    return write_folder(tmp_path_factory.mktemp("distributed"), 24)
 
 
-def words(folder, output):
-    settings = {
-        "data": folder / "data",
-        "output": folder / output,
-        "cache": folder / "cache",
-        "encoder-weights": folder / "resnet50.pth",
-        "encoder-stride": "3x3",
-        "config": ROOT / "configs" / "tiny.yaml",
-        "frozen.epochs": 2,
-        "fine-tune.epochs": 1,
-        "self-critical.epochs": 0,  # the joint stage is that, and more
-        "dropout": 0,
-    }
-    return ["-m", "training.train", *(word for name, value in settings.items() for word in (f"--{name}", str(value)))]
+def recipe(folder, output):
+    short = {"frozen__epochs": 2, "fine_tune__epochs": 1}
+    return words(folder, output, **short, self_critical__epochs=0, dropout=0)  # the joint stage is that, and more
 
 
 def start_two(folder, output):
     command = [Path(sys.executable).with_name("torchrun"), "--nproc-per-node", "2", "--master-port", str(free_port())]
     return subprocess.Popen(
-        [*command, *words(folder, output)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+        [*command, *recipe(folder, output)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
     )
 
 
@@ -167,7 +150,7 @@ def test_one_of_them_writes_and_tells(folder, together):
 
 
 def test_the_losses_are_those_of_one_process(folder, together):
-    command = [sys.executable, *words(folder, "one"), "--joint.epochs", "0"]
+    command = [sys.executable, *recipe(folder, "one"), "--joint.epochs", "0"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     one, two = ([record["loss"] for record in history(folder, name)[:3]] for name in ("one", "two"))
@@ -176,11 +159,7 @@ def test_the_losses_are_those_of_one_process(folder, together):
 
 def test_when_one_is_killed_all_end_and_the_same_command_goes_on(folder, together):
     process = start_two(folder, "killed")
-    seen = b""
-    while not re.search(rb"epoch 2: +[1-8]\d%", seen):
-        block = process.stderr.read(64)
-        assert block, seen.decode()
-        seen = seen[-500:] + block
+    wait_for_the_middle_of_epoch(process, 2)
     worker = [child for child in psutil.Process(process.pid).children() if "training.train" in child.cmdline()][-1]
     worker.send_signal(signal.SIGKILL)
     process.communicate(timeout=120)

@@ -83,7 +83,7 @@ def test_numbered_crops_differ_from_each_other_and_show_at_least_seven_tenths_of
 
 def test_they_are_computed_once(records, encoder, tmp_path, monkeypatch):
     first = compute(records[:4], encoder, tmp_path).array
-    monkeypatch.setattr(features, "_read", lambda record: pytest.fail("computed again"))
+    monkeypatch.setattr(features, "read_image", lambda record: pytest.fail("computed again"))
     assert np.array_equal(compute(records[:4], encoder, tmp_path).array, first)
 
 
@@ -97,7 +97,7 @@ def test_an_interrupted_computation_goes_on(records, encoder, tmp_path, monkeypa
     monkeypatch.setattr(features, "_BATCH", 4)
     monkeypatch.setattr(features, "_SAVED_EVERY", 8)
     whole = compute(records[:20], encoder, tmp_path / "whole").array
-    read, seen = features._read, []
+    read, seen = features.read_image, []
 
     def interrupted(record):
         seen.append(record.name)
@@ -105,11 +105,11 @@ def test_an_interrupted_computation_goes_on(records, encoder, tmp_path, monkeypa
             raise KeyboardInterrupt
         return read(record)
 
-    monkeypatch.setattr(features, "_read", interrupted)
+    monkeypatch.setattr(features, "read_image", interrupted)
     with pytest.raises(KeyboardInterrupt):
         compute(records[:20], encoder, tmp_path / "parts")
     seen.clear()
-    monkeypatch.setattr(features, "_read", lambda record: (seen.append(record.name), read(record))[1])
+    monkeypatch.setattr(features, "read_image", lambda record: (seen.append(record.name), read(record))[1])
     assert np.array_equal(compute(records[:20], encoder, tmp_path / "parts").array, whole)
     assert len(seen) == 12  # the first eight were kept
 

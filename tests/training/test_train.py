@@ -8,7 +8,6 @@ import sys
 
 import pytest
 import torch
-from torchvision.models import resnet50
 
 from model.checkpoint import Checkpoint
 from model.registry import ModelSettings, load_captioner
@@ -16,30 +15,16 @@ from model.vocabulary import Vocabulary
 from tests.conftest import ROOT
 from tests.pictures import drawn
 from tests.training.drawn_dataset import write
+from tests.training.processes import wait_for_the_middle_of_epoch, words, write_folder
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Data, encoder weights, and the features that all runs share."""
-    folder = tmp_path_factory.mktemp("training")
-    write(folder / "data", "release", 72)
-    torch.manual_seed(0)
-    torch.save(resnet50().state_dict(), folder / "resnet50.pth")
-    return folder
+    return write_folder(tmp_path_factory.mktemp("training"), 72)
 
 
-def command(folder, output, **options):
-    settings = {
-        "data": folder / "data",
-        "output": folder / output,
-        "cache": folder / "cache",
-        "encoder-weights": folder / "resnet50.pth",
-        "encoder-stride": "3x3",
-        "config": ROOT / "configs" / "tiny.yaml",
-    }
-    options = {name.replace("__", ".").replace("_", "-"): value for name, value in options.items()}
-    words = [word for name, value in (settings | options).items() for word in (f"--{name}", str(value))]
-    return [sys.executable, "-m", "training.train", *words]
+def command(*arguments, **options):
+    return [sys.executable, *words(*arguments, **options)]
 
 
 def run(*arguments, **options):
@@ -50,15 +35,6 @@ def start(*arguments, **options):
     return subprocess.Popen(
         command(*arguments, **options), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, bufsize=0
     )
-
-
-def wait_for_the_middle_of_epoch(process, number):
-    """Reads the progress bar until it stands between 10 and 90 per cent of that epoch."""
-    seen = b""
-    while not re.search(rb"epoch %d: +[1-8]\d%%" % number, seen):
-        block = process.stderr.read(64)
-        assert block, seen.decode()
-        seen = seen[-500:] + block
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,41 @@
+"""The training commands as processes: their words, and when to stop them."""
+
+import re
+
+import torch
+from torchvision.models import resnet50
+
+from tests.conftest import ROOT
+from tests.training.drawn_dataset import write
+
+
+def write_folder(folder, photographs):
+    """Data, encoder weights, and the features that all runs share."""
+    write(folder / "data", "release", photographs)
+    torch.manual_seed(0)
+    torch.save(resnet50().state_dict(), folder / "resnet50.pth")
+    return folder
+
+
+def words(folder, output, **options):
+    """Of training.train, with the tiny recipe; `frozen__epochs` is --frozen.epochs."""
+    settings = {
+        "data": folder / "data",
+        "output": folder / output,
+        "cache": folder / "cache",
+        "encoder-weights": folder / "resnet50.pth",
+        "encoder-stride": "3x3",
+        "config": ROOT / "configs" / "tiny.yaml",
+    }
+    options = {name.replace("__", ".").replace("_", "-"): value for name, value in options.items()}
+    given = (word for name, value in (settings | options).items() for word in (f"--{name}", str(value)))
+    return ["-m", "training.train", *given]
+
+
+def wait_for_the_middle_of_epoch(process, number):
+    """Reads the progress bar until it stands between 10 and 90 per cent of that epoch."""
+    seen = b""
+    while not re.search(rb"epoch %d: +[1-8]\d%%" % number, seen):
+        block = process.stderr.read(64)
+        assert block, seen.decode()
+        seen = seen[-500:] + block

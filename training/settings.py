@@ -1,0 +1,25 @@
+"""What decides the result of a training run, and whether a folder holds the same run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+
+def deciding(config: DataclassInstance, left_out: Collection[str]) -> dict[str, Any]:
+    """A configuration in strings, numbers, lists and dictionaries, without what does not decide the result."""
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(config), default=str))
+    return {key: value for key, value in plain.items() if key not in left_out}
+
+
+def check_same_run(folder: Path, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> None:
+    """Raises ValueError where `folder` holds a run with other settings, which are `theirs`."""
+    other = sorted(key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key))
+    if other:
+        raise ValueError(f"{folder} holds a run with other settings ({', '.join(other)}): choose another --output")
