@@ -11,8 +11,8 @@ from typing import Any, Literal
 import yaml
 
 from model.encoder import Stride
-from training.features import View
 from training.settings import deciding
+from training.views import View
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class Stage:
     """Of those stages, at the start."""
     objective: Literal["cross-entropy", "self-critical"] = "cross-entropy"
     """The references' words, or the CIDEr-D of sampled captions (training/losses.py)."""
+    views: tuple[View, ...] = ()
+    """In which photographs are shown in this stage; none: those of the run."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +74,14 @@ class Config:
     """Among which computing the reward is shared; the result does not depend on it."""
     ema_decay: float = 0.0
     """What is tested and kept is an exponential moving average of the weights: of the old average this share stays at
-    every step (0.998, say); 0 keeps the weights themselves."""
+    every step (0.998, say), at the first steps less; 0 keeps the weights themselves."""
     photographs: int = 0
     """Train on so many of the training photographs, taken evenly from the whole split; 0 is all."""
+    image_size: int = 224
+    """Pixels a side that the encoder sees: its grid has 1/32 of them a side. --init brings its own."""
     views: tuple[View, ...] = ("plain", "flip")
-    """The forms in which a training photograph is shown, one drawn at random each time."""
+    """The forms in which a training photograph is shown (training/views.py), one drawn at random each time. Features
+    of "random" are computed anew for every batch, those of the others once."""
     cell_dropout: float = 0.0
     """Of a batch's grid cells this share, drawn anew at every step, is not shown to the decoder while it learns
     (after patch dropout, Liu et al. 2022, arXiv 2208.07220)."""
@@ -103,6 +108,8 @@ class Config:
     def __post_init__(self) -> None:
         if self.init and (self.encoder_stride or self.encoder_weights != "imagenet"):
             raise ValueError("--init brings its own encoder: leave out --encoder-weights and --encoder-stride")
+        if self.image_size < 32 or self.image_size % 32:
+            raise ValueError(f"--image-size must be a multiple of 32, not {self.image_size}")
         if self.init_vocabulary and not self.init:
             raise ValueError("--init-vocabulary is the vocabulary of --init, which is not given")
         if (self.encoder_stride is None) != (self.encoder_weights == "imagenet"):

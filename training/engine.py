@@ -17,7 +17,7 @@ from model.encoder import STAGES
 from model.vocabulary import PAD, START, UNKNOWN, Vocabulary, tokenise
 from training.datasets import Record
 from training.distributed import Workers
-from training.features import Features
+from training.features import Features, Grids
 from training.losses import advantages, cross_entropy, self_critical
 from training.metrics import Scores, score
 from training.rewards import ParallelReward, Texts
@@ -60,10 +60,10 @@ class TrainingData:
     """Photographs with captions as tokens, and the frozen stages' output for each in one or more views."""
 
     captions: Texts
-    views: tuple[Features, ...]
+    views: tuple[Grids, ...]
 
     @classmethod
-    def of(cls, records: Sequence[Record], vocabulary: Vocabulary, views: Sequence[Features]) -> TrainingData:
+    def of(cls, records: Sequence[Record], vocabulary: Vocabulary, views: Sequence[Grids]) -> TrainingData:
         return cls(
             [[vocabulary.encode(text) for text in record.captions] for record in records],
             tuple(views),
@@ -87,11 +87,10 @@ class TrainingData:
     def _batch(self, rows: Tensor, views: Tensor, of: int) -> Batch:
         order = _longest_first([self.captions[row] for row in rows.tolist()])
         rows, views = rows[order], views[order]
-        inputs = torch.empty((len(rows), *self.views[0].rows([0]).shape[1:])).to(memory_format=torch.channels_last)
-        for number, view in enumerate(self.views):
-            chosen = (views == number).nonzero().squeeze(1)
-            if len(chosen):
-                inputs[chosen] = view.rows(rows[chosen].tolist())
+        by_view = [(view, (views == number).nonzero().squeeze(1)) for number, view in enumerate(self.views)]
+        parts = [view.rows(rows[chosen].tolist()) for view, chosen in by_view if len(chosen)]
+        inputs = torch.cat(parts)[torch.cat([chosen for _, chosen in by_view]).argsort()]
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
         return Batch(tuple(rows.tolist()), inputs, _padded([self.captions[row] for row in rows.tolist()]), of)
 
 

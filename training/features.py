@@ -2,6 +2,7 @@
 
 The array of one view is a file `KEY.npy` (photographs, height, width, channels) in half precision, beside
 `KEY.json`, which says how far it is and which photographs were refused. A killed run goes on where it stopped.
+Of the random view nothing is kept: its features are computed whenever they are wanted.
 """
 
 from __future__ import annotations
@@ -9,26 +10,24 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import random
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
 from model.encoder import STAGES, Encoder, Preprocessing
 from model.familiarity import Familiarity, summarise
 from model.files import written_whole
-from training.datasets import Record, read_image
+from training.datasets import DatasetRefused, Record, read_image
+from training.views import FixedView, fixed_view, random_view
 
-View = Literal["plain", "flip", "crop", "crop-2", "crop-3", "crop-4", "crop-5", "crop-6"]
-"""How a photograph is shown; see `_seen`."""
 _MAX_REFUSED_SHARE = 0.01
 _BATCH = 16  # small enough for the caches
 _SAVED_EVERY = 512  # photographs: what a kill can cost
@@ -57,6 +56,17 @@ def stamps(records: Sequence[Record]) -> bytes:
     return "".join(lines).encode()
 
 
+class Grids(Protocol):
+    """What frozen stages give for photographs, kept or not."""
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+    @property
+    def refused(self) -> dict[str, str]: ...
+    def rows(self, rows: Sequence[int]) -> Tensor:
+        """(rows, channels, height, width) in single precision, in channels-last memory order."""
+
+
 @dataclass(frozen=True)
 class Features:
     """Grids of one view; row i belongs to `names[i]`. Rows of refused photographs are zero."""
@@ -78,7 +88,7 @@ def compute_features(
     *,
     dataset_size: int | None = None,
     last: int = len(STAGES),
-    view: View = "plain",
+    view: FixedView = "plain",
     device: torch.device | str = "cpu",
     mixed_precision: bool = True,
 ) -> Features:
@@ -111,12 +121,10 @@ def compute_features(
                     progress.refused[records[row].name] = image
                     tqdm.write(f"skipped {records[row].name}: {image}")
                 else:
-                    images[row] = _seen(image, view, records[row].name)
+                    images[row] = fixed_view(image, view, records[row].name)
             check_refused(progress.refused, dataset_size or len(records))
             if images:
-                pixels = preprocessing(list(images.values())).to(device, memory_format=torch.channels_last)
-                with torch.inference_mode(), torch.autocast(torch.device(device).type, torch.bfloat16, mixed_precision):
-                    grid = encoder.run_stages(pixels, last=last)
+                grid = _run_frozen(encoder, preprocessing, list(images.values()), last, device, mixed_precision)
                 array[list(images)] = grid.permute(0, 2, 3, 1).half().cpu().numpy()
             progress.done += len(batch)
             bar.update(len(batch))
@@ -124,6 +132,71 @@ def compute_features(
                 array.flush()
                 progress.save(progress_file)
     return Features(array, tuple(record.name for record in records), progress.refused)
+
+
+class FreshFeatures:
+    """Grids of photographs in a random view, drawn anew whenever they are asked for, by torch's global generator."""
+
+    def __init__(
+        self,
+        records: Sequence[Record],
+        encoder: Encoder,
+        preprocessing: Preprocessing,
+        *,
+        dataset_size: int,
+        last: int = len(STAGES),
+        device: torch.device | str = "cpu",
+        mixed_precision: bool = True,
+    ) -> None:
+        """Reads every photograph once. Raises TooManyRefused."""
+        self._records, self._encoder, self._preprocessing = records, encoder.folded().to(device), preprocessing
+        self._last, self._device, self._mixed_precision = last, device, mixed_precision
+        self._pool = ThreadPoolExecutor(2)
+        self.names = tuple(record.name for record in records)
+        read = tqdm(self._pool.map(read_image, records), total=len(records), unit="image", desc="reading")
+        self.refused = {name: image for name, image in zip(self.names, read, strict=True) if isinstance(image, str)}
+        for name, reason in self.refused.items():
+            tqdm.write(f"skipped {name}: {reason}")
+        check_refused(self.refused, dataset_size)
+
+    def rows(self, rows: Sequence[int]) -> Tensor:
+        """(rows, channels, height, width) in single precision, in channels-last memory order. Raises DatasetRefused
+        for a photograph that could be read before.
+        """
+        seeds = torch.randint(2**31, (len(rows),)).tolist()
+        images = list(self._pool.map(self._seen, rows, seeds))
+        parts = [
+            _run_frozen(
+                self._encoder,
+                self._preprocessing,
+                images[start : start + _BATCH],
+                self._last,
+                self._device,
+                self._mixed_precision,
+            )
+            for start in range(0, len(images), _BATCH)
+        ]
+        return torch.cat(parts).float().cpu()
+
+    def _seen(self, row: int, seed: int) -> Image.Image:
+        image = read_image(self._records[row])
+        if isinstance(image, str):
+            raise DatasetRefused(f"{self.names[row]} could be read before, and no longer can: {image}")
+        return random_view(image, seed)
+
+
+def _run_frozen(
+    encoder: Encoder,
+    preprocessing: Preprocessing,
+    images: Sequence[Image.Image],
+    last: int,
+    device: torch.device | str,
+    mixed_precision: bool,
+) -> Tensor:
+    """(images, channels, height, width) on the device."""
+    pixels = preprocessing(images).to(device, memory_format=torch.channels_last)
+    with torch.inference_mode(), torch.autocast(torch.device(device).type, torch.bfloat16, mixed_precision):
+        return encoder.run_stages(pixels, last=last)
 
 
 @torch.inference_mode()
@@ -163,22 +236,6 @@ class _Progress:
             file.write_text(json.dumps(asdict(self)))
 
 
-def _seen(image: Image.Image, view: View, name: str) -> Image.Image:
-    """The photograph in a view. A crop is a window that only depends on its number and on the photograph's name,
-    mirrored or not: of 80 to 100 % of each side, for the numbered ones of 70 to 100 %.
-    """
-    if view == "plain":
-        return image
-    if view == "flip":
-        return ImageOps.mirror(image)
-    draw, least = (random.Random(name), 0.8) if view == "crop" else (random.Random(f"{name} {view}"), 0.7)
-    width, height = (draw.uniform(least, 1) * side for side in image.size)
-    left, top = draw.uniform(0, image.width - width), draw.uniform(0, image.height - height)
-    size, window = image.size, (left, top, left + width, top + height)
-    image = image.resize(size, Image.Resampling.BICUBIC, box=window)
-    return ImageOps.mirror(image) if draw.random() < 0.5 else image
-
-
 def _open_array(
     path: Path, count: int, encoder: Encoder, preprocessing: Preprocessing, last: int, device: torch.device | str
 ) -> np.memmap[Any, Any]:
@@ -200,7 +257,7 @@ def _key(
     encoder: Encoder,
     preprocessing: Preprocessing,
     last: int,
-    view: View,
+    view: FixedView,
     mixed_precision: bool,
 ) -> str:
     """A digest of all that the features depend on: photographs, frozen weights, preprocessing, view, precision."""

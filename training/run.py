@@ -34,10 +34,11 @@ from training.engine import (
     train_one_epoch,
 )
 from training.extension import extended
-from training.features import Features, View, compute_features, learn_familiarity
+from training.features import Features, FreshFeatures, Grids, compute_features, learn_familiarity
 from training.results import Results, shown
 from training.rewards import ParallelReward
 from training.settings import check_same_run
+from training.views import FixedView, View
 
 _DEV_OPTIONS = DecodingOptions(method="beam", beam_size=3)
 
@@ -68,7 +69,7 @@ class Run:
         rehearsed = self._rehearsed()
         self.train_records += rehearsed
         self.dataset_size = len(records) + len(rehearsed)
-        self.preprocessing = self.init.preprocessing if self.init else Preprocessing()
+        self.preprocessing = self.init.preprocessing if self.init else Preprocessing(config.image_size)
         self.network = self._new_network().to(self.device)
         self.best_weights: dict[str, torch.Tensor] = {}
         self.state: dict[str, Any] = {"stage": 0, "epoch": 0, "best": -math.inf, "since_best": 0, "history": []}
@@ -147,7 +148,7 @@ class Run:
         config, state = self.config, self.state
         last = len(STAGES) - stage.encoder_stages
         with self.workers.first_ahead():
-            views = [self._features(self.train_records, last, view) for view in config.views]
+            views = [self._grids(last, view) for view in stage.views or config.views]
             dev_features = self._features(self.dev_records, last, "plain")
         data = TrainingData.of(self.train_records, self.vocabulary, views)
         self.network.encoder.freeze_all_but_last(stage.encoder_stages)
@@ -211,12 +212,26 @@ class Run:
         """Of the network's weights over the steps of a stage, where it goes on if it was interrupted."""
         if not self.config.ema_decay:
             return None
-        average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(self.config.ema_decay))
+        average = AveragedModel(self.network, multi_avg_fn=partial(_move_average, self.config.ema_decay))
         if self._average_state is not None:
             average.load_state_dict(self._average_state)
         return average
 
-    def _features(self, records: Sequence[Record], last: int, view: View) -> Features:
+    def _grids(self, last: int, view: View) -> Grids:
+        """Of the training photographs."""
+        if view != "random":
+            return self._features(self.train_records, last, view)
+        return FreshFeatures(
+            self.train_records,
+            self.network.encoder,
+            self.preprocessing,
+            dataset_size=self.dataset_size,
+            last=last,
+            device=self.device,
+            mixed_precision=self.config.mixed_precision,
+        )
+
+    def _features(self, records: Sequence[Record], last: int, view: FixedView) -> Features:
         return compute_features(
             records,
             self.network.encoder,
@@ -327,6 +342,12 @@ def _name_weights(source: str) -> str:
 def _half_cosine(epochs: int, finished: int, share: float) -> float:
     """The learning rate's factor when `finished` epochs and a share of the next are over: from 1 to 0."""
     return 0.5 + 0.5 * math.cos(math.pi * (finished + share) / epochs)
+
+
+def _move_average(decay: float, averages: Any, currents: Any, steps: Any) -> None:
+    """An exponential moving average that begins as a plain one: where it started from is soon forgotten."""
+    steps = int(steps)
+    get_ema_multi_avg_fn(min(decay, (1 + steps) / (10 + steps)))(averages, currents, steps)
 
 
 def _copy(network: Network) -> dict[str, torch.Tensor]:

@@ -68,6 +68,21 @@ def train(network, data, epochs, objective=None, rate=0.01, **options):
     return [train_one_epoch(network, data, optimizer, objective, seed=n, **(defaults | options)) for n in range(epochs)]
 
 
+def test_a_batch_shows_each_photograph_in_one_of_the_views(records, vocabulary):
+    def constant(offset):
+        values = np.arange(5, dtype=np.float16).reshape(5, 1, 1, 1) + offset
+        return Features(np.broadcast_to(values, (5, 2, 2, 3)), tuple(f"{n}.jpg" for n in range(5)), {})
+
+    data = TrainingData.of(records, vocabulary, [constant(0), constant(10), constant(20)])
+    seen = set()
+    for seed in range(20):
+        (batch,) = data.batches(5, torch.Generator().manual_seed(seed))
+        views = (batch.inputs[:, 0, 0, 0] - torch.tensor(batch.rows)).tolist()
+        assert batch.inputs.shape == (5, 3, 2, 2) and sorted(batch.rows) == [0, 1, 2, 3, 4]
+        seen |= set(zip(batch.rows, views, strict=True))
+    assert seen == {(row, view) for row in range(5) for view in (0, 10, 20)}
+
+
 @pytest.mark.parametrize("architecture", ["top-down", "stacked"])
 def test_five_photographs_are_learnt_by_heart(records, features, vocabulary, architecture):
     network = make(vocabulary, architecture)

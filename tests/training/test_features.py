@@ -1,5 +1,3 @@
-from typing import get_args
-
 import numpy as np
 import pytest
 import torch
@@ -8,8 +6,9 @@ from PIL import Image
 from model.encoder import Encoder, Preprocessing
 from tests.training.drawn_dataset import write
 from training import features
-from training.datasets import read_dataset
-from training.features import TooManyRefused, compute_features
+from training.datasets import DatasetRefused, read_dataset
+from training.features import FreshFeatures, TooManyRefused, compute_features
+from training.views import random_view
 
 SMALL = Preprocessing(image_size=32)
 
@@ -49,36 +48,6 @@ def test_a_flipped_view_is_the_mirrored_photograph(encoder, tmp_path):
     plain, flip = (compute(records, encoder, tmp_path, view=view).array for view in ("plain", "flip"))
     assert np.array_equal(plain[0], flip[1]) and np.array_equal(plain[1], flip[0])
     assert not np.array_equal(plain[0], plain[1])
-
-
-def test_a_cropped_view_shows_most_of_the_photograph_and_depends_on_its_name_alone():
-    ramp = np.tile(np.arange(200, dtype=np.uint8), (200, 1))
-    image = Image.fromarray(np.stack([ramp, ramp.T, ramp], axis=2))
-    mirrored = 0
-    for number in range(40):
-        seen = features._seen(image, "crop", f"{number}.jpg")
-        assert seen.size == image.size and seen != image
-        assert seen == features._seen(image, "crop", f"{number}.jpg") != features._seen(image, "crop", "other.jpg")
-        across, down = (np.asarray(seen)[:, :, channel].astype(int) for channel in (0, 1))
-        assert 155 <= abs(across[100, -1] - across[100, 0]) <= 200 and 155 <= down[-1, 100] - down[0, 100] <= 200
-        mirrored += across[100, -1] < across[100, 0]
-    assert 10 < mirrored < 30
-
-
-def test_numbered_crops_differ_from_each_other_and_show_at_least_seven_tenths_of_each_side():
-    ramp = np.tile(np.arange(200, dtype=np.uint8), (200, 1))
-    image = Image.fromarray(np.stack([ramp, ramp.T, ramp], axis=2))
-    views = [view for view in get_args(features.View) if view.startswith("crop")]
-    assert len(views) == 6
-    sides = []
-    for number in range(20):
-        seen = [features._seen(image, view, f"{number}.jpg") for view in views]
-        assert all(other.size == image.size for other in seen)
-        assert len({other.tobytes() for other in seen}) == len(views)
-        for other in seen[1:]:
-            across, down = (np.asarray(other)[:, :, channel].astype(int) for channel in (0, 1))
-            sides += [abs(across[100, -1] - across[100, 0]), down[-1, 100] - down[0, 100]]
-    assert min(sides) >= 135 and max(sides) <= 200 and min(sides) < 150  # 70 %, less the edges' interpolation
 
 
 def test_they_are_computed_once(records, encoder, tmp_path, monkeypatch):
@@ -145,3 +114,34 @@ def test_what_was_refused_is_told_again(records, encoder, tmp_path, capsys):
     for _ in range(2):
         compute(records, encoder, tmp_path / "cache", last=1)
         assert "0007.jpg: there is no such file" in capsys.readouterr().out
+
+
+def fresh(records, encoder, **options):
+    return FreshFeatures(records, encoder, SMALL, dataset_size=120, mixed_precision=False, **options)
+
+
+def test_fresh_features_are_those_of_a_view_drawn_by_torchs_generator(records, encoder):
+    found = fresh(records[:20], encoder, last=4)
+    torch.manual_seed(5)
+    first, second = found.rows([3, 7]), found.rows([3, 7])
+    assert first.shape == (2, 1024, 2, 2) and first.dtype == torch.float32
+    assert not torch.allclose(first, second, atol=5e-3)
+    torch.manual_seed(5)
+    assert torch.equal(found.rows([3, 7]), first)
+    torch.manual_seed(5)
+    seeds = torch.randint(2**31, (2,)).tolist()
+    seen = [random_view(Image.open(records[row].path), seed) for row, seed in zip((3, 7), seeds, strict=True)]
+    with torch.inference_mode():
+        assert torch.allclose(encoder.run_stages(SMALL(seen), last=4), first, atol=1e-4, rtol=1e-3)
+
+
+def test_fresh_features_are_refused_like_kept_ones(records, encoder, capsys):
+    records[7].path.unlink()
+    found = fresh(records[:20], encoder, last=1)
+    assert found.refused == {"0007.jpg": "there is no such file"}
+    assert "0007.jpg: there is no such file" in capsys.readouterr().out
+    records[3].path.write_bytes(b"damaged")
+    with pytest.raises(DatasetRefused, match=r"0003\.jpg could be read before"):
+        found.rows([2, 3])
+    with pytest.raises(TooManyRefused):
+        fresh(records[:20], encoder, last=1)

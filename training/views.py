@@ -1,0 +1,43 @@
+"""How a training photograph is shown."""
+
+from __future__ import annotations
+
+import random
+from typing import Literal
+
+from PIL import Image, ImageEnhance, ImageOps
+
+FixedView = Literal["plain", "flip", "crop"]
+"""Always the same of a photograph, so that its features can be kept."""
+View = Literal["plain", "flip", "crop", "random"]
+
+
+def fixed_view(image: Image.Image, view: FixedView, name: str) -> Image.Image:
+    """As it is, mirrored, or a crop: a window of 80 to 100 % of each side, mirrored or not, that only depends on the
+    photograph's name.
+    """
+    if view == "plain":
+        return image
+    if view == "flip":
+        return ImageOps.mirror(image)
+    return _window(image, random.Random(name), least=0.8)
+
+
+def random_view(image: Image.Image, seed: int) -> Image.Image:
+    """A window of 70 to 100 % of each side, mirrored or not, with brightness, contrast and saturation between 0.8 and
+    1.2 times what they were. Hue stays: captions name colours.
+    """
+    draw = random.Random(seed)
+    image = _window(image, draw, least=0.7)
+    for change in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
+        image = change(image).enhance(draw.uniform(0.8, 1.2))
+    return image
+
+
+def _window(image: Image.Image, draw: random.Random, least: float) -> Image.Image:
+    """Of the photograph's own size, mirrored half of the time."""
+    width, height = (draw.uniform(least, 1) * side for side in image.size)
+    left, top = draw.uniform(0, image.width - width), draw.uniform(0, image.height - height)
+    window = (left, top, left + width, top + height)
+    image = image.resize(image.size, Image.Resampling.BICUBIC, box=window)
+    return ImageOps.mirror(image) if draw.random() < 0.5 else image
