@@ -15,7 +15,7 @@ import tyro
 from torch import Tensor
 
 from benchmarks.photographs import photographs
-from model.encoder import Preprocessing
+from model.checkpoint import Checkpoint
 from model.export import ENCODER, export_onnx
 from model.images import decode_image
 from model.registry import ModelSettings
@@ -42,7 +42,8 @@ def calibration_pixels(config: Config) -> list[Tensor]:
         uploads = [r.path.read_bytes() for r in records[:: max(1, len(records) // config.calibration)]]
     else:
         uploads = photographs(config.calibration)
-    return [Preprocessing()([decode_image(upload)]).contiguous() for upload in uploads[: config.calibration]]
+    preprocessing = Checkpoint.load(ModelSettings().checkpoint).preprocessing
+    return [preprocessing([decode_image(upload)]).contiguous() for upload in uploads[: config.calibration]]
 
 
 def quantise_for_onnxruntime(folder: Path, pixels: Sequence[Tensor]) -> None:

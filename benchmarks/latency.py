@@ -20,7 +20,8 @@ from benchmarks.measure import MatrixProduct, machine, milliseconds, multiply_ad
 from benchmarks.photographs import photographs
 from model.answer import describe_answer
 from model.captioner import Captioner, DecodingOptions, Stopwatch
-from model.encoder import Encoder, Preprocessing
+from model.checkpoint import Checkpoint
+from model.encoder import Encoder
 from model.images import decode_image
 from model.registry import Dtype, ModelSettings, load_captioner
 from model.runtime import multiplies_bfloat16
@@ -58,7 +59,9 @@ def measure(
                 seconds[stage].append(stopwatch.milliseconds[stage] / 1000)
             seconds["total"].append(total)
     found: dict[str, Any] = {stage: milliseconds(values) for stage, values in seconds.items()}
-    macs, image_size = multiply_adds(Encoder(), Preprocessing().image_size), Preprocessing().image_size
+    checkpoint = Checkpoint.load(ModelSettings().checkpoint)
+    image_size = checkpoint.preprocessing.image_size
+    macs = multiply_adds(Encoder(checkpoint.stride), image_size)
     floor = macs / product.rate * 1000
     return found | {
         "image_size": image_size,

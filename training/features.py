@@ -182,7 +182,7 @@ class FreshFeatures:
         image = read_image(self._records[row])
         if isinstance(image, str):
             raise DatasetRefused(f"{self.names[row]} could be read before, and no longer can: {image}")
-        return random_view(image, seed)
+        return random_view(image, self._preprocessing.image_size, seed)
 
 
 def _run_frozen(

@@ -20,24 +20,23 @@ def fixed_view(image: Image.Image, view: FixedView, name: str) -> Image.Image:
         return image
     if view == "flip":
         return ImageOps.mirror(image)
-    return _window(image, random.Random(name), least=0.8)
+    return _window(image, random.Random(name), 0.8, image.size)
 
 
-def random_view(image: Image.Image, seed: int) -> Image.Image:
-    """A window of 70 to 100 % of each side, mirrored or not, with brightness, contrast and saturation between 0.8 and
-    1.2 times what they were. Hue stays: captions name colours.
+def random_view(image: Image.Image, side: int, seed: int) -> Image.Image:
+    """A window of 70 to 100 % of each side, mirrored or not, as a square of `side` pixels, with brightness, contrast
+    and saturation between 0.8 and 1.2 times what they were. Hue stays: captions name colours.
     """
     draw = random.Random(seed)
-    image = _window(image, draw, least=0.7)
+    image = _window(image, draw, 0.7, (side, side))
     for change in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
         image = change(image).enhance(draw.uniform(0.8, 1.2))
     return image
 
 
-def _window(image: Image.Image, draw: random.Random, least: float) -> Image.Image:
-    """Of the photograph's own size, mirrored half of the time."""
+def _window(image: Image.Image, draw: random.Random, least: float, size: tuple[int, int]) -> Image.Image:
+    """Of at least that share of each side, resized, and mirrored half of the time."""
     width, height = (draw.uniform(least, 1) * side for side in image.size)
     left, top = draw.uniform(0, image.width - width), draw.uniform(0, image.height - height)
-    window = (left, top, left + width, top + height)
-    image = image.resize(image.size, Image.Resampling.BICUBIC, box=window)
+    image = image.resize(size, Image.Resampling.BICUBIC, box=(left, top, left + width, top + height))
     return ImageOps.mirror(image) if draw.random() < 0.5 else image

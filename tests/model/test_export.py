@@ -95,7 +95,8 @@ def test_it_says_what_it_is(exported, captioner):
     assert {name: file["sha256"] for name, file in manifest["files"].items()} == {
         name: file_digest(exported / name) for name in FILES - {"manifest.json"}
     }
-    assert "non-commercial" in manifest["licence"] and manifest["preprocessing"]["image_size"] == 224
+    assert "non-commercial" in manifest["licence"]
+    assert manifest["preprocessing"]["image_size"] == captioner.preprocessing.image_size
     words = json.loads((exported / "vocabulary.json").read_text())["words"]
     assert tuple(words) == captioner.vocabulary.words
     step = manifest["graphs"]["decoder_step.onnx"]

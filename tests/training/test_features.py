@@ -130,7 +130,7 @@ def test_fresh_features_are_those_of_a_view_drawn_by_torchs_generator(records, e
     assert torch.equal(found.rows([3, 7]), first)
     torch.manual_seed(5)
     seeds = torch.randint(2**31, (2,)).tolist()
-    seen = [random_view(Image.open(records[row].path), seed) for row, seed in zip((3, 7), seeds, strict=True)]
+    seen = [random_view(Image.open(records[row].path), 32, seed) for row, seed in zip((3, 7), seeds, strict=True)]
     with torch.inference_mode():
         assert torch.allclose(encoder.run_stages(SMALL(seen), last=4), first, atol=1e-4, rtol=1e-3)
 

@@ -60,15 +60,17 @@ def test_each_word_tells_how_sure_the_model_was(page, expected):
     assert len(set(colours)) == len({word["probability"] for word in words}) > 1
 
 
-def darkness(page):
-    """How dark the veil is, cell by cell of the model's grid of 7 x 7."""
+def darkness(page, cells):
+    """How dark the veil is, cell by cell of the model's grid of cells x cells."""
     return page.evaluate(
-        """() => {
-            const {width: side} = document.querySelector('.heat'), cell = side / 7;
+        """cells => {
+            const {width: side} = document.querySelector('.heat'), cell = side / cells;
             const {data} = document.querySelector('.heat').getContext('2d').getImageData(0, 0, side, side);
             const middle = n => Math.floor((n + .5) * cell);
-            return Array.from({length: 49}, (_, i) => data[4 * (middle(Math.floor(i / 7)) * side + middle(i % 7)) + 3]);
-        }"""
+            const at = (row, column) => data[4 * (middle(row) * side + middle(column)) + 3];
+            return Array.from({length: cells * cells}, (_, i) => at(Math.floor(i / cells), i % cells));
+        }""",
+        cells,
     )
 
 
@@ -79,8 +81,9 @@ def lights_up(page, word, expected):
     expect(word).to_have_class("word lit")
     covered, image = (card(page).locator(selector).bounding_box() for selector in (".heat", "img"))
     assert covered == image
-    weights = [weight for row in expected["captions"][0]["words"][1]["attention"] for weight in row]
-    veil = darkness(page)
+    grid = expected["captions"][0]["words"][1]["attention"]
+    weights = [weight for row in grid for weight in row]
+    veil = darkness(page, len(grid))
     assert veil[weights.index(max(weights))] < veil[weights.index(min(weights))] - 60
 
 
