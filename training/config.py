@@ -77,8 +77,8 @@ class Config:
     every step (0.998, say), at the first steps less; 0 keeps the weights themselves."""
     photographs: int = 0
     """Train on so many of the training photographs, taken evenly from the whole split; 0 is all."""
-    image_size: int = 224
-    """Pixels a side that the encoder sees: its grid has 1/32 of them a side. --init brings its own."""
+    image_size: int | None = None
+    """Pixels a side that the encoder sees: its grid has 1/32 of them a side. None: those of --init, else 224."""
     views: tuple[View, ...] = ("plain", "flip")
     """The forms in which a training photograph is shown (training/views.py), one drawn at random each time. Features
     of "random" are computed anew for every batch, those of the others once."""
@@ -108,7 +108,7 @@ class Config:
     def __post_init__(self) -> None:
         if self.init and (self.encoder_stride or self.encoder_weights != "imagenet"):
             raise ValueError("--init brings its own encoder: leave out --encoder-weights and --encoder-stride")
-        if self.image_size < 32 or self.image_size % 32:
+        if self.image_size is not None and (self.image_size < 32 or self.image_size % 32):
             raise ValueError(f"--image-size must be a multiple of 32, not {self.image_size}")
         if self.init_vocabulary and not self.init:
             raise ValueError("--init-vocabulary is the vocabulary of --init, which is not given")

@@ -92,7 +92,7 @@ def _run_table(runs: Mapping[str, Mapping[str, Any]]) -> list[str]:
         for names in alike.values():
             best = [_best(runs[name]["history"]) for name in names]
             own = settings[names[0]]
-            differs = ", ".join(f"{key} {_shown(own[key])}" for key in varied if own.get(key) is not None)
+            differs = ", ".join(f"{key} {_shown(own[key])}" for key in varied if own.get(key) not in (None, []))
             seeds = ", ".join(str(settings[name]["seed"]) for name in names)
             yield [", ".join(names), differs or "–", seeds, *(_spread([b[m] for b in best]) for m in _METRICS)]
 
@@ -137,6 +137,8 @@ def _spread(values: Sequence[float], form: str = ".3f") -> str:
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in settings.items():
+        if isinstance(value, dict) and not value.get("epochs", 1):
+            continue  # a stage that was left out
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return flat
 

@@ -69,7 +69,9 @@ class Run:
         rehearsed = self._rehearsed()
         self.train_records += rehearsed
         self.dataset_size = len(records) + len(rehearsed)
-        self.preprocessing = self.init.preprocessing if self.init else Preprocessing(config.image_size)
+        self.preprocessing = self.init.preprocessing if self.init else Preprocessing()
+        if config.image_size:
+            self.preprocessing = replace(self.preprocessing, image_size=config.image_size)
         self.network = self._new_network().to(self.device)
         self.best_weights: dict[str, torch.Tensor] = {}
         self.state: dict[str, Any] = {"stage": 0, "epoch": 0, "best": -math.inf, "since_best": 0, "history": []}

@@ -1,7 +1,7 @@
 """Which decoding to choose, on the dev split: python -m training.sweep --data DIR
 
-The photographs are encoded once and decoded in every way below. Writes one record a way to --output, from which
-training.experiments makes its table. The test split is not touched.
+The photographs are encoded once and decoded in every way below; then they are shown to the encoder in other forms, too.
+Writes one record a way to --output, from which training.experiments makes its table. The test split is not touched.
 """
 
 from __future__ import annotations
@@ -10,22 +10,25 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import tyro
 
 from model.captioner import DecodingOptions
 from model.checkpoint import Checkpoint, file_digest
 from model.cnn_lstm import Network
+from model.encoder import Preprocessing
 from model.registry import LOADING_ERRORS, ModelSettings, choose_device
 from model.vocabulary import Vocabulary, tokenise
-from training.datasets import DatasetRefused, in_split, read_dataset
+from training.datasets import DatasetRefused, Record, in_split, read_dataset
 from training.engine import hypotheses
-from training.features import TooManyRefused, compute_features
+from training.features import Features, TooManyRefused, compute_features
 from training.metrics import score
 from training.quality import caption_quality
+from training.views import FixedView
 
 _TOLD = {
     "greedy": ("method", "no_repeat_ngram_size"),
@@ -33,9 +36,21 @@ _TOLD = {
 }
 WAYS: tuple[DecodingOptions, ...] = (
     DecodingOptions(method="greedy"),
-    *(DecodingOptions(beam_size=size) for size in (2, 3, 5, 8)),
-    *(DecodingOptions(beam_size=5, length_penalty=penalty) for penalty in (0.0, 0.2, 0.4, 0.6, 0.8)),
+    *(DecodingOptions(beam_size=size) for size in (2, 3, 8)),
+    *(DecodingOptions(beam_size=5, length_penalty=penalty) for penalty in (0.0, 0.4, 0.7, 1.4, 2.0)),
     *(DecodingOptions(beam_size=5, no_repeat_ngram_size=size) for size in (0, 1, 3)),
+    DecodingOptions(beam_size=5),  # the last one is that of the other forms
+)
+Look = tuple[tuple[FixedView, int], ...]
+"""Forms in which the encoder sees a photograph: a view, and by how many pixels a side it is larger than in training.
+Their grids are put side by side, and the decoder attends to all cells.
+"""
+USUAL: Look = (("plain", 0),)
+LOOKS: tuple[Look, ...] = (
+    (("plain", 0), ("flip", 0)),
+    (("plain", 64),),
+    (("plain", 64), ("flip", 64)),
+    (("plain", 0), ("flip", 0), ("plain", 64), ("flip", 64)),
 )
 
 
@@ -55,30 +70,51 @@ def sweep(config: Config) -> dict[str, Any]:
     records = in_split(dataset, "dev")
     vocabulary, checkpoint = Vocabulary.load(config.model.vocabulary), Checkpoint.load(config.model.checkpoint)
     checkpoint.verify(vocabulary)
-    device = choose_device(config.model.device)
-    network = Network.from_checkpoint(checkpoint).to(device).eval()
-    features = compute_features(
-        records,
-        network.encoder,
-        checkpoint.preprocessing,
-        config.cache,
-        dataset_size=len(dataset),
-        device=device,
-        mixed_precision=False,
-    )
-    usable = [record for record in records if record.name not in features.refused]
-    references = [[tokenise(text) for text in record.captions] for record in usable]
+    network = Network.from_checkpoint(checkpoint).to(choose_device(config.model.device)).eval()
     rows = []
-    for options in WAYS:
-        began = time.monotonic()
-        found = hypotheses(network, features, vocabulary, options)
-        seconds = time.monotonic() - began
-        quality = caption_quality(found, references)
-        told = {name: getattr(options, name) for name in _TOLD[options.method]}
-        scores = score(found, references).corpus
-        rows.append({"options": told, "scores": scores, "quality": quality, "seconds": seconds})
-        print(told, {name: round(value, 4) for name, value in scores.items()}, flush=True)
+    for look in (USUAL, *LOOKS):
+        features = _seen(config, records, len(dataset), network, checkpoint.preprocessing, look)
+        usable = [record for record in records if record.name not in features.refused]
+        references = [[tokenise(text) for text in record.captions] for record in usable]
+        for options in WAYS if look == USUAL else WAYS[-1:]:
+            began = time.monotonic()
+            found = hypotheses(network, features, vocabulary, options)
+            seconds = time.monotonic() - began
+            quality = caption_quality(found, references)
+            told = {name: getattr(options, name) for name in _TOLD[options.method]}
+            if look != USUAL:
+                size = checkpoint.preprocessing.image_size
+                told["seen"] = " and ".join(f"{view} {size + more}" for view, more in look)
+            scores = score(found, references).corpus
+            rows.append({"options": told, "scores": scores, "quality": quality, "seconds": seconds})
+            print(told, {name: round(value, 4) for name, value in scores.items()}, flush=True)
     return {"digest": file_digest(config.model.checkpoint), "photographs": len(usable), "ways": rows}
+
+
+def _seen(
+    config: Config,
+    records: Sequence[Record],
+    dataset_size: int,
+    network: Network,
+    preprocessing: Preprocessing,
+    look: Look,
+) -> Features:
+    """The cells of all forms in one row: (photographs, cells, 1, channels)."""
+    parts = [
+        compute_features(
+            records,
+            network.encoder,
+            replace(preprocessing, image_size=preprocessing.image_size + more),
+            config.cache,
+            dataset_size=dataset_size,
+            view=view,
+            device=next(network.parameters()).device,
+            mixed_precision=False,
+        )
+        for view, more in look
+    ]
+    cells = [part.array.reshape(len(records), -1, 1, part.array.shape[3]) for part in parts]
+    return replace(parts[0], array=np.concatenate(cells, axis=1))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -60,6 +60,7 @@ def test_the_ablation_compares_seed_by_seed():
 def test_the_sweep_records_every_way_and_the_table_shows_it(tmp_path, monkeypatch, capsys):
     data = write(tmp_path / "data", "release", 36)
     monkeypatch.setattr(sweep, "WAYS", sweep.WAYS[:2])
+    monkeypatch.setattr(sweep, "LOOKS", sweep.LOOKS[:1])
     model = ["--checkpoint", str(ROOT / "best_model.pth"), "--vocabulary", str(ROOT / "vocab.pkl"), "--device", "cpu"]
     records = tmp_path / "records"
     output = ["--output", str(records / "sweep.json"), "--cache", str(tmp_path / "cache")]
@@ -69,6 +70,8 @@ def test_the_sweep_records_every_way_and_the_table_shows_it(tmp_path, monkeypatc
     assert [way["options"] for way in record["ways"]] == [
         {"method": "greedy", "no_repeat_ngram_size": 2},
         {"method": "beam", "beam_size": 2, "length_penalty": 1.0, "no_repeat_ngram_size": 2},
+        {"method": "beam", "beam_size": 2, "length_penalty": 1.0, "no_repeat_ngram_size": 2}
+        | {"seen": "plain 224 and flip 224"},
     ]
     assert all(way["quality"]["repeated_bigrams"] == 0 for way in record["ways"])
 
