@@ -82,13 +82,14 @@ class TrainingData:
         usable = torch.tensor(self.usable)
         for rows in usable[torch.randperm(len(usable), generator=generator)].split(size):
             views = torch.randint(len(self.views), (len(rows),), generator=generator)
-            yield self._batch(workers.part(rows), workers.part(views), len(rows))
+            seeds = torch.randint(2**31, (len(rows),), generator=generator)
+            yield self._batch(workers.part(rows), workers.part(views), workers.part(seeds), len(rows))
 
-    def _batch(self, rows: Tensor, views: Tensor, of: int) -> Batch:
+    def _batch(self, rows: Tensor, views: Tensor, seeds: Tensor, of: int) -> Batch:
         order = _longest_first([self.captions[row] for row in rows.tolist()])
-        rows, views = rows[order], views[order]
+        rows, views, seeds = rows[order], views[order], seeds[order]
         by_view = [(view, (views == number).nonzero().squeeze(1)) for number, view in enumerate(self.views)]
-        parts = [view.rows(rows[chosen].tolist()) for view, chosen in by_view if len(chosen)]
+        parts = [view.rows(rows[own].tolist(), seeds[own].tolist()) for view, own in by_view if len(own)]
         inputs = torch.cat(parts)[torch.cat([chosen for _, chosen in by_view]).argsort()]
         inputs = inputs.contiguous(memory_format=torch.channels_last)
         return Batch(tuple(rows.tolist()), inputs, _padded([self.captions[row] for row in rows.tolist()]), of)

@@ -63,8 +63,10 @@ class Grids(Protocol):
     def names(self) -> tuple[str, ...]: ...
     @property
     def refused(self) -> dict[str, str]: ...
-    def rows(self, rows: Sequence[int]) -> Tensor:
-        """(rows, channels, height, width) in single precision, in channels-last memory order."""
+    def rows(self, rows: Sequence[int], seeds: Sequence[int] = ()) -> Tensor:
+        """(rows, channels, height, width) in single precision, in channels-last memory order. Where a view is random
+        it is drawn by the seeds, one a row.
+        """
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,8 @@ class Features:
     names: tuple[str, ...]
     refused: dict[str, str]  # name -> reason
 
-    def rows(self, rows: Sequence[int]) -> Tensor:
-        """(rows, channels, height, width) in single precision, in channels-last memory order."""
+    def rows(self, rows: Sequence[int], seeds: Sequence[int] = ()) -> Tensor:
+        """See Grids; the seeds change nothing."""
         return torch.from_numpy(self.array[np.asarray(rows)]).float().permute(0, 3, 1, 2)
 
 
@@ -135,7 +137,7 @@ def compute_features(
 
 
 class FreshFeatures:
-    """Grids of photographs in a random view, drawn anew whenever they are asked for, by torch's global generator."""
+    """Grids of photographs in a random view, computed whenever they are asked for."""
 
     def __init__(
         self,
@@ -159,11 +161,8 @@ class FreshFeatures:
             tqdm.write(f"skipped {name}: {reason}")
         check_refused(self.refused, dataset_size)
 
-    def rows(self, rows: Sequence[int]) -> Tensor:
-        """(rows, channels, height, width) in single precision, in channels-last memory order. Raises DatasetRefused
-        for a photograph that could be read before.
-        """
-        seeds = torch.randint(2**31, (len(rows),)).tolist()
+    def rows(self, rows: Sequence[int], seeds: Sequence[int] = ()) -> Tensor:
+        """See Grids. Raises DatasetRefused for a photograph that could be read before."""
         images = list(self._pool.map(self._seen, rows, seeds))
         parts = [
             _run_frozen(

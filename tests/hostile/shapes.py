@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import re
+import json
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from http.client import HTTPResponse
+from typing import Any
 
 _PART = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a.jpg"\r\n\r\n'
 
@@ -62,18 +64,14 @@ def shapes(photograph: bytes) -> Iterator[Shape]:
     yield Shape("a host of control characters", climb.replace(b"Host: a", b"Host: \x00\x1b"), (400,))
 
 
-def status_of(port: int, request: bytes, seconds: float = 60) -> int:
-    """Sends the bytes and gives the answer's status. Raises TimeoutError where none comes."""
+def answer_to(port: int, request: bytes, seconds: float = 60) -> tuple[int, dict[str, Any]]:
+    """Sends the bytes and gives the answer's status and JSON. Raises TimeoutError where none comes."""
     with socket.create_connection(("127.0.0.1", port), timeout=seconds) as client:
         with suppress(ConnectionResetError, BrokenPipeError):  # refused before it was sent whole: the answer is there
             client.sendall(request)
-        answer = b""
-        while not re.match(rb"HTTP/1\.[01] \d{3}", answer):
-            block = client.recv(4096)
-            if not block:
-                raise AssertionError(f"the connection was closed after {answer!r}")
-            answer += block
-    return int(answer.split(b" ", 2)[1])
+        answer = HTTPResponse(client)
+        answer.begin()
+        return answer.status, json.loads(answer.read())
 
 
 def _post(

@@ -9,7 +9,7 @@ import requests
 
 from tests.conftest import running_server
 from tests.hostile.corpus import corpus
-from tests.hostile.shapes import shapes, status_of
+from tests.hostile.shapes import answer_to, shapes
 from tests.hostile.watching import Watched
 from tests.pictures import encoded, photograph
 
@@ -70,6 +70,8 @@ def test_the_corpus_is_answered(own_server, unharmed):
 
 
 def test_requests_of_hostile_shapes_are_answered(own_server, unharmed):
-    found = {shape.name: status_of(own_server.port, shape.request) for shape in shapes(GOOD)}
+    found = {shape.name: answer_to(own_server.port, shape.request) for shape in shapes(GOOD)}
     expected = {shape.name: shape.statuses for shape in shapes(GOOD)}
-    assert {name: status for name, status in found.items() if status not in expected[name]} == {}
+    assert {name: status for name, (status, _) in found.items() if status not in expected[name]} == {}
+    refusals = [answer["error"] for status, answer in found.values() if status != 200]
+    assert refusals and all(error.keys() == {"code", "message", "request_id"} for error in refusals)
