@@ -17,7 +17,7 @@ from model.encoder import STAGES
 from model.vocabulary import PAD, START, UNKNOWN, Vocabulary, tokenise
 from training.datasets import Record
 from training.distributed import Workers
-from training.features import Features, Grids
+from training.features import Grids
 from training.losses import advantages, cross_entropy, self_critical
 from training.metrics import Scores, score
 from training.rewards import ParallelReward, Texts
@@ -89,9 +89,10 @@ class TrainingData:
         order = _longest_first([self.captions[row] for row in rows.tolist()])
         rows, views, seeds = rows[order], views[order], seeds[order]
         by_view = [(view, (views == number).nonzero().squeeze(1)) for number, view in enumerate(self.views)]
-        parts = [view.rows(rows[own].tolist(), seeds[own].tolist()) for view, own in by_view if len(own)]
-        inputs = torch.cat(parts)[torch.cat([chosen for _, chosen in by_view]).argsort()]
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
+        parts = [(own, view.rows(rows[own].tolist(), seeds[own].tolist())) for view, own in by_view if len(own)]
+        inputs = torch.empty((len(rows), *parts[0][1].shape[1:]), memory_format=torch.channels_last)
+        for own, part in parts:
+            inputs[own] = part
         return Batch(tuple(rows.tolist()), inputs, _padded([self.captions[row] for row in rows.tolist()]), of)
 
 
@@ -244,7 +245,7 @@ def some_cells(features: Tensor, left_out: float) -> Tensor:
 
 def hypotheses(
     network: Network,
-    features: Features,
+    features: Grids,
     vocabulary: Vocabulary,
     options: DecodingOptions,
     *,
@@ -268,7 +269,7 @@ def hypotheses(
 
 def evaluate(
     network: Network,
-    features: Features,
+    features: Grids,
     records: Sequence[Record],
     vocabulary: Vocabulary,
     options: DecodingOptions,

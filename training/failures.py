@@ -18,7 +18,7 @@ def exit_status(failure: Exception, begun: bool) -> int:
     Raises it where it is neither, but a defect of ours.
     """
     learning = isinstance(failure, (TooManyRefused, LossNotFinite))
-    if begun and not learning and not isinstance(failure, OSError):
+    if begun and not learning and not isinstance(failure, (OSError, DatasetRefused)):
         raise failure
     print(f"error: {failure}", file=sys.stderr)
     return 1 if learning else 2

@@ -13,6 +13,7 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -151,8 +152,15 @@ class FreshFeatures:
         mixed_precision: bool = True,
     ) -> None:
         """Reads every photograph once. Raises TooManyRefused."""
-        self._records, self._encoder, self._preprocessing = records, encoder.folded().to(device), preprocessing
-        self._last, self._device, self._mixed_precision = last, device, mixed_precision
+        self._records, self._side = records, preprocessing.image_size
+        self._run_frozen = partial(
+            _run_frozen,
+            encoder.folded().to(device),
+            preprocessing,
+            last=last,
+            device=device,
+            mixed_precision=mixed_precision,
+        )
         self._pool = ThreadPoolExecutor(2)
         self.names = tuple(record.name for record in records)
         read = tqdm(self._pool.map(read_image, records), total=len(records), unit="image", desc="reading")
@@ -164,24 +172,14 @@ class FreshFeatures:
     def rows(self, rows: Sequence[int], seeds: Sequence[int] = ()) -> Tensor:
         """See Grids. Raises DatasetRefused for a photograph that could be read before."""
         images = list(self._pool.map(self._seen, rows, seeds))
-        parts = [
-            _run_frozen(
-                self._encoder,
-                self._preprocessing,
-                images[start : start + _BATCH],
-                self._last,
-                self._device,
-                self._mixed_precision,
-            )
-            for start in range(0, len(images), _BATCH)
-        ]
+        parts = [self._run_frozen(images[start : start + _BATCH]) for start in range(0, len(images), _BATCH)]
         return torch.cat(parts).float().cpu()
 
     def _seen(self, row: int, seed: int) -> Image.Image:
         image = read_image(self._records[row])
         if isinstance(image, str):
             raise DatasetRefused(f"{self.names[row]} could be read before, and no longer can: {image}")
-        return random_view(image, self._preprocessing.image_size, seed)
+        return random_view(image, self._side, seed)
 
 
 def _run_frozen(
@@ -199,7 +197,7 @@ def _run_frozen(
 
 
 @torch.inference_mode()
-def summaries(encoder: Encoder, features: Features, first_stage: int, device: torch.device | str) -> Tensor:
+def summaries(encoder: Encoder, features: Grids, first_stage: int, device: torch.device | str) -> Tensor:
     """What model/familiarity.py goes by, for the photographs that could be read, from what the encoder's stages before
     `first_stage` gave.
     """
@@ -213,7 +211,7 @@ def summaries(encoder: Encoder, features: Features, first_stage: int, device: to
 
 
 def learn_familiarity(
-    encoder: Encoder, train: Features, dev: Features, first_stage: int, device: torch.device | str
+    encoder: Encoder, train: Grids, dev: Grids, first_stage: int, device: torch.device | str
 ) -> Familiarity:
     """What the photographs of both splits look like to the encoder, from what its stages before `first_stage` gave."""
     return Familiarity.fit(*(summaries(encoder, features, first_stage, device) for features in (train, dev)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -34,11 +34,11 @@ from training.engine import (
     train_one_epoch,
 )
 from training.extension import extended
-from training.features import Features, FreshFeatures, Grids, compute_features, learn_familiarity
+from training.features import FreshFeatures, Grids, compute_features, learn_familiarity
 from training.results import Results, shown
 from training.rewards import ParallelReward
 from training.settings import check_same_run
-from training.views import FixedView, View
+from training.views import View
 
 _DEV_OPTIONS = DecodingOptions(method="beam", beam_size=3)
 
@@ -150,7 +150,7 @@ class Run:
         config, state = self.config, self.state
         last = len(STAGES) - stage.encoder_stages
         with self.workers.first_ahead():
-            views = [self._grids(last, view) for view in stage.views or config.views]
+            views = [self._features(self.train_records, last, view) for view in stage.views or config.views]
             dev_features = self._features(self.dev_records, last, "plain")
         data = TrainingData.of(self.train_records, self.vocabulary, views)
         self.network.encoder.freeze_all_but_last(stage.encoder_stages)
@@ -192,7 +192,7 @@ class Run:
                 }
                 self._finish_epoch(record, tested, optimizer, average)
 
-    def _evaluate(self, tested: Network, features: Features, stage: Stage) -> dict[str, float]:
+    def _evaluate(self, tested: Network, features: Grids, stage: Stage) -> dict[str, float]:
         """Scores on the dev split."""
         return evaluate(
             tested,
@@ -219,29 +219,16 @@ class Run:
             average.load_state_dict(self._average_state)
         return average
 
-    def _grids(self, last: int, view: View) -> Grids:
-        """Of the training photographs."""
-        if view != "random":
-            return self._features(self.train_records, last, view)
-        return FreshFeatures(
-            self.train_records,
-            self.network.encoder,
-            self.preprocessing,
-            dataset_size=self.dataset_size,
-            last=last,
-            device=self.device,
-            mixed_precision=self.config.mixed_precision,
+    def _features(self, records: Sequence[Record], last: int, view: View) -> Grids:
+        compute: Callable[..., Grids] = (
+            FreshFeatures if view == "random" else partial(compute_features, folder=self.config.cache, view=view)
         )
-
-    def _features(self, records: Sequence[Record], last: int, view: FixedView) -> Features:
-        return compute_features(
+        return compute(
             records,
             self.network.encoder,
             self.preprocessing,
-            self.config.cache,
             dataset_size=self.dataset_size,
             last=last,
-            view=view,
             device=self.device,
             mixed_precision=self.config.mixed_precision,
         )
@@ -347,7 +334,9 @@ def _half_cosine(epochs: int, finished: int, share: float) -> float:
 
 
 def _move_average(decay: float, averages: Any, currents: Any, steps: Any) -> None:
-    """An exponential moving average that begins as a plain one: where it started from is soon forgotten."""
+    """An exponential moving average that at first reaches back over a tenth of its steps: where it started from is
+    soon forgotten.
+    """
     steps = int(steps)
     get_ema_multi_avg_fn(min(decay, (1 + steps) / (10 + steps)))(averages, currents, steps)
 

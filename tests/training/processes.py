@@ -18,7 +18,7 @@ def write_folder(folder, photographs):
 
 
 def words(folder, output, **options):
-    """Of training.train, with the tiny recipe; `frozen__epochs` is --frozen.epochs."""
+    """Of training.train, with the tiny recipe."""
     settings = {
         "data": folder / "data",
         "output": folder / output,
@@ -27,9 +27,13 @@ def words(folder, output, **options):
         "encoder-stride": "3x3",
         "config": ROOT / "configs" / "tiny.yaml",
     }
+    return ["-m", "training.train", *flags(settings, **options)]
+
+
+def flags(settings, **options):
+    """Settings by their flags' names, and options, which go before them; `frozen__epochs` is --frozen.epochs."""
     options = {name.replace("__", ".").replace("_", "-"): value for name, value in options.items()}
-    given = (word for name, value in (settings | options).items() for word in (f"--{name}", str(value)))
-    return ["-m", "training.train", *given]
+    return [word for name, value in (settings | options).items() for word in (f"--{name}", str(value))]
 
 
 def wait_for_the_middle_of_epoch(process, number):

@@ -16,7 +16,7 @@ from model.registry import ModelSettings, load_captioner
 from tests.conftest import ROOT
 from tests.model.small_clipcap import CAPTIONS, save_small_clip, save_small_gpt2, teach_captions
 from tests.pictures import photograph
-from tests.training.processes import wait_for_the_middle_of_epoch
+from tests.training.processes import flags, wait_for_the_middle_of_epoch
 from training.clipcap import main
 from training.clipcap_data import Embeddings, compute_embeddings
 from training.datasets import in_split, read_dataset
@@ -58,8 +58,7 @@ def arguments(folder, output, **options):
         "epochs": 10,
         "patience": 5,
     }
-    options = {name.replace("_", "-"): value for name, value in options.items()}
-    return [word for name, value in (settings | options).items() for word in (f"--{name}", str(value))]
+    return flags(settings, **options)
 
 
 @pytest.mark.parametrize(("mapping", "options"), [("mlp", ["--fine-tune-gpt2"]), ("transformer", [])])
