@@ -119,7 +119,7 @@ def test_the_best_epoch_on_dev_is_kept(start, data, tmp_path):
     content = json.loads(file.read_text())
     content["images"][0]["split"] = content["images"][1]["split"] = "val"
     file.write_text(json.dumps(content))
-    tuning = FineTuning(config(start, with_dev, tmp_path / "run", epochs=12))
+    tuning = FineTuning(config(start, with_dev, tmp_path / "run", epochs=60))  # long enough to be by heart
     tuning.run()
     losses = [record["dev_loss"] for record in tuning.history]
     kept = json.loads((tmp_path / "run" / "finetuning.json").read_text())["history"]
