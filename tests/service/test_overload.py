@@ -131,17 +131,27 @@ def test_a_killed_captioner_loses_nothing(patient, pictures, alone):
 
 
 def test_a_photograph_that_kills_twice_is_refused_alone(patient, pictures, alone):
-    """Killed once with a batch, and once more as soon as the next captioner has the first of it."""
-    with full(patient, pictures) as (pid, answers):
-        os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: patient.health()["state"] == "starting")
-        wait_until(lambda: patient.health()["state"] != "starting")
-        os.kill(patient.captioner, signal.SIGKILL)
-    answers = [answer.result() for answer in answers]
-    [failed] = [answer for answer in answers if answer.status_code != 200]
+    """Killed once with a batch, and once more while the next captioner has the first of it. Where the second kill
+    comes too late nothing is lost, and it is tried again: nothing can hold the next captioner at that moment.
+    """
+    for _ in range(20):
+        answers = killed_twice(patient, pictures)
+        if not all(answer.ok for answer in answers):
+            break
+        assert_right([*answers, predict(patient, pictures[0])], alone)  # the last one waits for the next captioner
+    [failed] = [answer for answer in answers if not answer.ok]
     assert failed.status_code == 500 and failed.json()["error"]["code"] == "captioning_failed"
     others = [(answer, alone[i % len(alone)]) for i, answer in enumerate(answers) if answer is not failed]
     assert_right([answer for answer, _ in others], [expected for _, expected in others])
+
+
+def killed_twice(server, pictures):
+    with full(server, pictures) as (pid, answers):
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: server.health()["state"] == "starting")
+        wait_until(lambda: server.health()["state"] != "starting")
+        os.kill(server.captioner, signal.SIGKILL)
+    return [answer.result() for answer in answers]
 
 
 def test_an_idle_captioner_that_is_killed_is_replaced(patient, pictures, alone):
