@@ -7,7 +7,8 @@ gives the state of those rows: they may repeat, and whole images may be left out
 Every method keeps five promises: no forbidden token is chosen, no caption is empty, every caption ends, no n-gram of
 `no_repeat_ngram_size` words comes twice, and an image's captions do not depend on which other images are in the batch.
 
-A token is a word, or a part of one: `max_words` and n-grams count words, a length is that of the tokens.
+A token is a word, or a part of one: `max_words` and n-grams count words, a length is that of the tokens. The same word
+made of other tokens is another word.
 """
 
 from __future__ import annotations
