@@ -51,9 +51,11 @@ def test_a_batch_is_captioned_as_one_by_one(blip, options):
     assert [len(ranked) for ranked in together] == [options.num_captions] * len(LEARNT)
 
 
-@pytest.mark.parametrize("length_penalty", [0.8, 1.0])
-def test_the_librarys_own_beam_search_finds_the_same(blip, length_penalty):
-    """Or something less likely: of the candidates that end it takes only those among the first `beam_size`."""
+@pytest.mark.parametrize(("length_penalty", "at_least"), [(0.5, 0), (0.8, 3), (1.0, 3)])
+def test_the_librarys_own_beam_search_finds_the_same(blip, length_penalty, at_least):
+    """Or something less likely: of the candidates that end it takes only those among the first `beam_size`. Where
+    short captions are favoured, that may be so for all.
+    """
     options = DecodingOptions(beam_size=4, length_penalty=length_penalty, no_repeat_ngram_size=0, max_words=50)
     ours = [ranked[0] for ranked in blip.caption(photographs(), options)]
     theirs = blip.model.generate(
@@ -78,7 +80,7 @@ def test_the_librarys_own_beam_search_finds_the_same(blip, length_penalty):
         elif length > 1:  # an empty one, which ours never is
             own = len(blip.words.tokenizer(caption.text, add_special_tokens=False).input_ids) + 1
             assert caption.log_probability / own**length_penalty > log_probability / length**length_penalty
-    assert same >= 3
+    assert same >= at_least
 
 
 def test_samples_repeat_with_a_seed_and_differ_without(blip):
