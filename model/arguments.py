@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import get_args
 
 from model.captioner import DecodingOptions
-from model.registry import BACKENDS, Dtype, ModelSettings
+from model.registry import BACKENDS, Dtype, Look, ModelSettings
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """One a field of ModelSettings."""
     group = parser.add_argument_group("model")
-    choices = {"backend": list(BACKENDS), "dtype": get_args(Dtype)}
+    choices = {"backend": list(BACKENDS), "dtype": get_args(Dtype), "look": get_args(Look)}
     for setting in dataclasses.fields(ModelSettings):
         group.add_argument(
             f"--{setting.name}",

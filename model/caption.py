@@ -137,6 +137,7 @@ def _identity(job: Job, parsed: argparse.Namespace) -> dict[str, Any]:
         "digest": job.captioner.digest,
         "dtype": parsed.dtype,
         "prompt": parsed.prompt,
+        "look": parsed.look,
         "batch_size": job.batch_size,
         "write_metadata": str(parsed.write_metadata) if parsed.write_metadata else None,
         **dataclasses.asdict(job.options),

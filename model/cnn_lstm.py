@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,18 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from model.captioner import Caption, DecodingOptions, Stopwatch, Word, to_grid
+from model.captioner import Caption, DecodingOptions, Grid, Stopwatch, Word, to_grid
 from model.checkpoint import Checkpoint, CheckpointMismatch, file_digest
 from model.decoder import Decoder
 from model.decoding import Hypothesis, Tokens, decode
 from model.encoder import Encoder, Preprocessing
 from model.familiarity import Familiarity, summarise
-from model.registry import BackendUnavailable, Dtype
+from model.registry import BackendUnavailable, Dtype, Look
 from model.runtime import PackedDecoder, PackedEncoder, can_pack, multiplies_bfloat16
 from model.vocabulary import END, PAD, START, UNKNOWN, Vocabulary, join_words
+
+_LARGER = 64
+"""Pixels a side that the thorough look adds to those of training: two cells of the grid."""
 
 TOKENS = Tokens(start=START, end=END, forbidden=(PAD, START, UNKNOWN))
 
@@ -80,8 +84,16 @@ class CnnLstmCaptioner:
         digest: str,
         familiarity: Familiarity | None = None,
         dtype: torch.dtype = torch.float32,
+        look: Look = "usual",
     ) -> None:
-        """`dtype` is single precision, or bfloat16 where `multiplies_bfloat16`."""
+        """`dtype` is single precision, or bfloat16 where `multiplies_bfloat16`.
+
+        In the thorough look the photograph is larger than in training, and mirrored beside it: the decoder attends to
+        the cells of both grids.
+        """
+        self.mirrored = look == "thorough"
+        if self.mirrored:
+            preprocessing = replace(preprocessing, image_size=preprocessing.image_size + _LARGER)
         network = network.eval().requires_grad_(False)
         self.encoder: Encoder | PackedEncoder
         self.decoder: Decoder | PackedDecoder
@@ -95,7 +107,12 @@ class CnnLstmCaptioner:
 
     @classmethod
     def load(
-        cls, checkpoint_file: Path, vocabulary_file: Path, device: torch.device, dtype: Dtype = "auto"
+        cls,
+        checkpoint_file: Path,
+        vocabulary_file: Path,
+        device: torch.device,
+        dtype: Dtype = "auto",
+        look: Look = "usual",
     ) -> CnnLstmCaptioner:
         """Raises CheckpointMismatch, VocabularyRefused, FileNotFoundError, BackendUnavailable."""
         numbers = choose_dtype(dtype, device)
@@ -103,7 +120,7 @@ class CnnLstmCaptioner:
         checkpoint.verify(vocabulary)
         network = Network.from_checkpoint(checkpoint)
         digest = file_digest(checkpoint_file)
-        return cls(network, vocabulary, checkpoint.preprocessing, device, digest, checkpoint.familiarity, numbers)
+        return cls(network, vocabulary, checkpoint.preprocessing, device, digest, checkpoint.familiarity, numbers, look)
 
     @torch.inference_mode()
     def caption(
@@ -118,29 +135,46 @@ class CnnLstmCaptioner:
         with stopwatch.stage("encoder"):
             pixels = self.preprocessing(images).to(self.device, memory_format=torch.channels_last)
             features = self.encoder(pixels)
+            if self.mirrored:
+                features = torch.cat([features, self.encoder(pixels.flip(3))], dim=1)
             unlike = [False] * len(images)
             if self.familiarity:
                 unlike = self.familiarity.is_unlike(summarise(features)).tolist()
         with stopwatch.stage("decoder"):
             ranked = _decode(self.decoder, features, options)
-        return to_captions(ranked, unlike, self.vocabulary, options.attention)
+        gridded = _to_one_grid if self.mirrored else to_grid
+        return to_captions(ranked, unlike, self.vocabulary, gridded if options.attention else None)
+
+
+def _to_one_grid(weights: Tensor) -> Grid:
+    """Weights of a grid's cells and of those of the mirrored photograph's, laid upon the cells of the same places."""
+    straight, mirrored = weights.chunk(2)
+    side = math.isqrt(len(straight))
+    return to_grid(straight + mirrored.view(side, side).flip(1).flatten())
 
 
 def to_captions(
-    ranked: Sequence[Sequence[Hypothesis]], unlike: Sequence[bool], vocabulary: Vocabulary, with_attention: bool
+    ranked: Sequence[Sequence[Hypothesis]],
+    unlike: Sequence[bool],
+    vocabulary: Vocabulary,
+    gridded: Callable[[Tensor], Grid] | None,
 ) -> list[list[Caption]]:
-    """Of each photograph, `unlike` telling which of them the model does not know the like of."""
+    """Of each photograph, `unlike` telling which of them the model does not know the like of, and `gridded` making the
+    grid of a word's attention, where that is wanted.
+    """
     return [
-        [_to_caption(hypothesis, vocabulary, with_attention, low_confidence) for hypothesis in found]
+        [_to_caption(hypothesis, vocabulary, gridded, low_confidence) for hypothesis in found]
         for found, low_confidence in zip(ranked, unlike, strict=True)
     ]
 
 
-def _to_caption(hypothesis: Hypothesis, vocabulary: Vocabulary, with_attention: bool, low_confidence: bool) -> Caption:
+def _to_caption(
+    hypothesis: Hypothesis, vocabulary: Vocabulary, gridded: Callable[[Tensor], Grid] | None, low_confidence: bool
+) -> Caption:
     """What a person reads of a finished sequence of tokens."""
     texts = vocabulary.decode(hypothesis.tokens)
     words = tuple(
-        Word(text, math.exp(score), to_grid(weights) if with_attention else None)
+        Word(text, math.exp(score), gridded(weights) if gridded else None)
         for text, score, weights in zip(texts, hypothesis.log_probabilities, hypothesis.attention, strict=False)
     )
     return Caption(join_words(texts), hypothesis.log_probability, words, low_confidence)

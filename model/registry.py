@@ -14,6 +14,7 @@ from model.checkpoint import CheckpointMismatch
 from model.vocabulary import VocabularyRefused
 
 Dtype = Literal["auto", "fp32", "bf16", "fp16", "int8"]
+Look = Literal["usual", "thorough"]
 
 
 def _setting(default: Any, help: str) -> Any:
@@ -36,6 +37,11 @@ class ModelSettings:
         "for the others half of fp32 on CUDA",
     )
     prompt: str = _setting("", "text that a caption of blip or blip2 goes on from, or a question for blip2")
+    look: Look = _setting(
+        "usual",
+        "how cnn-lstm is shown a photograph: usual, or thorough: larger, and mirrored beside it, for better "
+        "captions in about three times the time",
+    )
 
 
 class BackendUnavailable(RuntimeError):
@@ -45,7 +51,7 @@ class BackendUnavailable(RuntimeError):
 def _cnn_lstm(settings: ModelSettings, device: torch.device) -> Captioner:
     from model.cnn_lstm import CnnLstmCaptioner
 
-    return CnnLstmCaptioner.load(settings.checkpoint, settings.vocabulary, device, settings.dtype)
+    return CnnLstmCaptioner.load(settings.checkpoint, settings.vocabulary, device, settings.dtype, settings.look)
 
 
 def _blip(settings: ModelSettings, device: torch.device) -> Captioner:
@@ -109,6 +115,10 @@ def load_captioner(settings: ModelSettings = ModelSettings()) -> Captioner:
         raise BackendUnavailable(f"there is no back end '{settings.backend}'; choose one of {', '.join(BACKENDS)}")
     if settings.dtype not in get_args(Dtype):
         raise BackendUnavailable(f"there is no dtype '{settings.dtype}'; choose one of {', '.join(get_args(Dtype))}")
+    if settings.look not in get_args(Look):
+        raise BackendUnavailable(f"there is no look '{settings.look}'; choose one of {', '.join(get_args(Look))}")
+    if settings.look != "usual" and settings.backend != "cnn-lstm":
+        raise BackendUnavailable(f"the look '{settings.look}' is for cnn-lstm alone; choose usual")
     device = choose_device(settings.device)
     try:
         return BACKENDS[settings.backend](settings, device)

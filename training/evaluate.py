@@ -103,7 +103,7 @@ def evaluate(config: Config) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         "photographs": len(records),
         "references": sum(map(len, references)),
         "model": describe_model(captioner),
-        "decoding": _describe(config.decoding),
+        "decoding": _describe(config.decoding) + (", thorough look" if config.model.look == "thorough" else ""),
         "images_per_second": len(records) / seconds,
         "scores": ours.corpus,
         "intervals": bootstrap_intervals(hypotheses, references, ours.by_image),

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from PIL import ImageOps
 
 from model.captioner import DecodingOptions, Stopwatch
 from model.checkpoint import Checkpoint
@@ -94,6 +95,24 @@ def test_words_carry_probability_and_attention(captioner, photographs):
 def test_attention_differs_between_words(captioner, photographs):
     [[caption]] = captioner.caption(photographs[1:2], DecodingOptions(attention=True))
     assert len({word.attention for word in caption.words}) == len(caption.words)
+
+
+def test_the_thorough_look_is_the_same_from_both_sides(captioner, photographs):
+    files = {"checkpoint": ROOT / "best_model.pth", "vocabulary": ROOT / "vocab.pkl"}
+    thorough = load_captioner(ModelSettings(**files, device="cpu", dtype="fp32", look="thorough"))
+    assert thorough.digest == captioner.digest
+    options = DecodingOptions(attention=True)
+    straight = thorough.caption(photographs, options)
+    mirrored = thorough.caption([ImageOps.mirror(photograph) for photograph in photographs], options)
+    usual = captioner.caption(photographs, options)
+    for [caption], [other], [seen_once] in zip(straight, mirrored, usual, strict=True):
+        assert caption.text == other.text
+        assert caption.log_probability == pytest.approx(other.log_probability, abs=0.01)
+        assert abs(caption.log_probability - seen_once.log_probability) > 0.01
+        for word, its_other in zip(caption.words, other.words, strict=True):
+            assert len(word.attention) == 9 and sum(map(sum, word.attention)) == pytest.approx(1, abs=1e-4)
+            turned = [weight for row in its_other.attention for weight in reversed(row)]
+            assert [weight for row in word.attention for weight in row] == pytest.approx(turned, abs=0.01)
 
 
 def test_max_words_is_kept(captioner, photographs):

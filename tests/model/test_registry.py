@@ -38,6 +38,8 @@ def test_the_default_needs_none_of_the_others_packages():
         ({"backend": "nothing"}, "there is no back end 'nothing'; choose one of cnn-lstm, blip, blip2, clipcap"),
         ({"dtype": "fp8"}, "there is no dtype 'fp8'"),
         ({"device": "tpu"}, "there is no device 'tpu'"),
+        ({"look": "away"}, "there is no look 'away'; choose one of usual, thorough"),
+        ({"backend": "blip", "look": "thorough"}, "the look 'thorough' is for cnn-lstm alone"),
     ],
 )
 def test_choices_that_there_are_not(settings, words):
@@ -52,3 +54,4 @@ def test_every_setting_is_an_argument():
     words = ["--backend", "blip2", "--weights", "a/b", "--revision", "abc", "--dtype", "bf16", "--prompt", "a photo of"]
     asked = ModelSettings(backend="blip2", weights="a/b", revision="abc", dtype="bf16", prompt="a photo of")
     assert model_settings(parser.parse_args(words)) == asked
+    assert model_settings(parser.parse_args(["--look", "thorough"])) == ModelSettings(look="thorough")

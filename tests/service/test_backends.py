@@ -15,7 +15,7 @@ import requests
 
 from model.captioner import DecodingOptions
 from model.registry import ModelSettings, load_captioner
-from tests.conftest import running_server
+from tests.conftest import ROOT, running_server
 from tests.model.small_clipcap import save_small_clipcap
 from tests.pictures import encoded
 from tests.tiny_backends import photographs, save_blip, save_blip2
@@ -180,3 +180,27 @@ def health(server) -> dict:
         return server.health()
     except requests.RequestException:
         return {}
+
+
+def test_the_thorough_look(tmp_path):
+    with running_server(tmp_path, CAPTION_LOOK="thorough", CAPTION_DTYPE="fp32") as server:
+        server.wait_until_healthy()
+        thorough = load_captioner(
+            ModelSettings(
+                checkpoint=ROOT / "best_model.pth",
+                vocabulary=ROOT / "vocab.pkl",
+                device="cpu",
+                dtype="fp32",
+                look="thorough",
+            )
+        )
+        [[expected]] = thorough.caption(photographs()[:1])
+        answer = predict(server, photographs()[0], attention="true").json()
+        assert answer["caption"] == expected.text
+        assert len(answer["captions"][0]["words"][0]["attention"]) == 9
+
+
+def test_a_look_that_there_is_not(tmp_path):
+    with running_server(tmp_path, CAPTION_LOOK="away") as server:
+        wait_for(lambda: "failed" in health(server).get("status", ""))
+        assert "there is no look 'away'" in health(server)["message"]
