@@ -1,6 +1,8 @@
 """The training commands as processes: their words, and when to stop them."""
 
+import os
 import re
+import subprocess
 
 import torch
 from torchvision.models import resnet50
@@ -34,6 +36,18 @@ def flags(settings, **options):
     """Settings by their flags' names, and options, which go before them; `frozen__epochs` is --frozen.epochs."""
     options = {name.replace("__", ".").replace("_", "-"): value for name, value in options.items()}
     return [word for name, value in (settings | options).items() for word in (f"--{name}", str(value))]
+
+
+def start(command, stdout=subprocess.DEVNULL):
+    """Its progress bars show every step: by the clock alone a short epoch may show none."""
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=os.environ | {"TQDM_MININTERVAL": "0"},
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        bufsize=0,
+    )
 
 
 def wait_for_the_middle_of_epoch(process, number):

@@ -3,7 +3,6 @@
 import json
 import shutil
 import signal
-import subprocess
 import sys
 
 import pytest
@@ -13,10 +12,9 @@ from model.clipcap import FILE, ImageEncoder, load_gpt2
 from model.clipcap_checkpoint import ClipCapCheckpoint
 from model.images import decode_image
 from model.registry import ModelSettings, load_captioner
-from tests.conftest import ROOT
 from tests.model.small_clipcap import CAPTIONS, save_small_clip, save_small_gpt2, teach_captions
 from tests.pictures import photograph
-from tests.training.processes import flags, wait_for_the_middle_of_epoch
+from tests.training.processes import flags, start, wait_for_the_middle_of_epoch
 from training.clipcap import main
 from training.clipcap_data import Embeddings, compute_embeddings
 from training.datasets import in_split, read_dataset
@@ -80,7 +78,7 @@ def course(output):
 
 
 def short(folder, output, **options):
-    return arguments(folder, output, epochs=3, warmup_steps=5, **options)
+    return arguments(folder, output, epochs=3, warmup_steps=5, batch_size=2, **options)
 
 
 @pytest.fixture(scope="module")
@@ -91,8 +89,7 @@ def uninterrupted(folder):
 
 def test_killed_in_mid_epoch_it_goes_on_to_the_same_weights(folder, uninterrupted, capsys):
     output = folder / "killed"
-    command = [sys.executable, "-m", "training.clipcap", *short(folder, output)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, bufsize=0)
+    process = start([sys.executable, "-m", "training.clipcap", *short(folder, output)])
     wait_for_the_middle_of_epoch(process, 2)
     process.kill()
     assert process.wait() == -signal.SIGKILL

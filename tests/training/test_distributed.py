@@ -19,7 +19,7 @@ from model.decoder import Decoder, DecoderConfig
 from model.encoder import Encoder
 from model.vocabulary import Vocabulary
 from tests.conftest import ROOT, free_port
-from tests.training.processes import wait_for_the_middle_of_epoch, words, write_folder
+from tests.training.processes import start, wait_for_the_middle_of_epoch, words, write_folder
 from training.datasets import Record
 from training.distributed import Workers, workers_of_torchrun
 from training.engine import CrossEntropy, SelfCritical, TrainingData, train_one_epoch
@@ -123,9 +123,7 @@ def recipe(folder, output):
 
 def start_two(folder, output):
     command = [Path(sys.executable).with_name("torchrun"), "--nproc-per-node", "2", "--master-port", str(free_port())]
-    return subprocess.Popen(
-        [*command, *recipe(folder, output)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
-    )
+    return start([*command, *recipe(folder, output)], stdout=subprocess.PIPE)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from model.vocabulary import Vocabulary
 from tests.conftest import ROOT
 from tests.pictures import drawn
 from tests.training.drawn_dataset import write
-from tests.training.processes import wait_for_the_middle_of_epoch, words, write_folder
+from tests.training.processes import start, wait_for_the_middle_of_epoch, words, write_folder
 
 
 @pytest.fixture(scope="module")
@@ -29,12 +29,6 @@ def command(*arguments, **options):
 
 def run(*arguments, **options):
     return subprocess.run(command(*arguments, **options), cwd=ROOT, capture_output=True, text=True, check=False)
-
-
-def start(*arguments, **options):
-    return subprocess.Popen(
-        command(*arguments, **options), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, bufsize=0
-    )
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +138,7 @@ def test_killed_in_mid_epoch_it_goes_on_to_the_same_weights(folder, uninterrupte
     weights, with which a stage ends, are from before it.
     """
     output = f"killed{epoch}"
-    process = start(folder, output)
+    process = start(command(folder, output))
     wait_for_the_middle_of_epoch(process, epoch)
     process.kill()
     assert process.wait() == -signal.SIGKILL
@@ -161,7 +155,7 @@ def test_killed_in_mid_epoch_it_goes_on_to_the_same_weights(folder, uninterrupte
 
 
 def test_ctrl_c_leaves_a_usable_checkpoint(folder, uninterrupted):
-    process = start(folder, "interrupted")
+    process = start(command(folder, "interrupted"))
     wait_for_the_middle_of_epoch(process, 1)
     process.send_signal(signal.SIGINT)
     rest = process.communicate(timeout=120)[1].decode()
