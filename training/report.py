@@ -90,13 +90,13 @@ def evaluation_report(figures: Mapping[str, Any], captions: Sequence[Mapping[str
     return "\n".join(lines) + "\n"
 
 
-def summary(figures: Mapping[str, Any]) -> str:
-    """The scores beside published ones, their intervals, and what the metrics miss."""
-    model = figures["model"]
-    name = f"{model['name']} {model['digest'][7:15]}, {figures['decoding']}"
+def summary(figures: Mapping[str, Any], also: Sequence[Mapping[str, Any]] = ()) -> str:
+    """The scores beside others and published ones, their intervals, and what the metrics miss."""
+    name = _name(figures)
     rows = {f"**{name}**": figures["scores"]}
     if figures["scores_ptb"]:
         rows[f"{name}, PTB tokenisation"] = figures["scores_ptb"]
+    rows |= {f"**{_name(other)}**": other["scores"] for other in also}
     if figures["flickr8k_test"]:
         rows |= REFERENCE_RESULTS
         note = "The rows below ours are published figures, or measured, on the same split."
@@ -116,6 +116,11 @@ def summary(figures: Mapping[str, Any]) -> str:
         *_quality_lines(figures),
     ]
     return "\n".join(lines)
+
+
+def _name(figures: Mapping[str, Any]) -> str:
+    model = figures["model"]
+    return f"{model['name']} {model['digest'][7:15]}, {figures['decoding']}"
 
 
 def _quality_lines(figures: Mapping[str, Any]) -> list[str]:
@@ -144,12 +149,12 @@ def _quality_lines(figures: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def fill_in(document: str, figures: Mapping[str, Any]) -> str:
+def fill_in(document: str, figures: Mapping[str, Any], also: Sequence[Mapping[str, Any]] = ()) -> str:
     """The document with the figures in its place for them. Raises ValueError where it has none."""
     place = re.compile(r"(<!-- scores -->\n).*?(<!-- /scores -->)", re.DOTALL)
     if not place.search(document):
         raise ValueError("there is no <!-- scores --> … <!-- /scores --> in it")
-    return place.sub(lambda found: f"{found[1]}{summary(figures)}\n{found[2]}", document)
+    return place.sub(lambda found: f"{found[1]}{summary(figures, also)}\n{found[2]}", document)
 
 
 @dataclass(frozen=True)
@@ -157,14 +162,16 @@ class Config:
     scores: tyro.conf.Positional[Path]
     """scores.json of training.evaluate."""
     documents: tyro.conf.Positional[tuple[Path, ...]]
+    also: tuple[Path, ...] = ()
+    """Those of other evaluations on the same split, for a row each."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     config = tyro.cli(Config, args=arguments, description=__doc__)
     for document in config.documents:
         try:
-            figures = json.loads(config.scores.read_text(encoding="utf-8"))
-            document.write_text(fill_in(document.read_text(encoding="utf-8"), figures), encoding="utf-8")
+            figures, *also = (json.loads(file.read_text("utf-8")) for file in (config.scores, *config.also))
+            document.write_text(fill_in(document.read_text("utf-8"), figures, also), encoding="utf-8")
         except (OSError, ValueError) as error:
             print(f"error: {document}: {error}", file=sys.stderr)
             return 2

@@ -1,16 +1,17 @@
 """A server from its start to its end, and what it leaves behind."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
 import requests
-from PIL import Image
 
 from model.vocabulary import SPECIAL_TOKENS, Vocabulary
 from service.settings import SettingRefused, Settings
@@ -57,25 +58,17 @@ def test_a_wrong_pair_is_told_and_nothing_is_captioned(tmp_path):
 
 
 def test_sigterm_finishes_what_is_under_way(tmp_path):
-    with running_server(tmp_path) as server:
+    with running_server(tmp_path, CAPTION_MAX_QUEUE="4") as server, ThreadPoolExecutor(4) as clients:
         server.wait_until_healthy()
-        answers = []
-        noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (2000, 3000, 3), np.uint8))
-        slow = encoded(noise, "JPEG")
-
-        def ask():
-            form = {"beam_size": "10", "num_captions": "10", "max_words": "50"}
-            answers.append(requests.post(server.url + "/predict", files={"image": slow}, data=form, timeout=60))
-
         captioner = server.captioner
-        clients = [threading.Thread(target=ask) for _ in range(4)]
-        for client in clients:
-            client.start()
-        time.sleep(0.3)  # they are being answered, one after the other
+        os.kill(captioner, signal.SIGSTOP)  # so that they surely are under way
+        ask = partial(requests.post, server.url + "/predict", files={"image": GOOD}, timeout=60)
+        answers = [clients.submit(ask) for _ in range(4)]
+        wait_until(lambda: server.health()["state"] == "busy")
         server.process.terminate()
-        for client in clients:
-            client.join()
-        assert [answer.status_code for answer in answers] == [200] * 4
+        time.sleep(0.3)  # it is told
+        os.kill(captioner, signal.SIGCONT)
+        assert [answer.result().status_code for answer in answers] == [200] * 4
         assert server.process.wait(60) == 0
         wait_until(lambda: not Path(f"/proc/{captioner}").exists())
         with pytest.raises(requests.ConnectionError):

@@ -2,9 +2,10 @@
 
 import base64
 import io
+import time
 
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.pictures import encoded, photograph
 
@@ -36,6 +37,14 @@ def caption(page: Page, at: int = 0) -> Locator:
 
 def wait_until(page: Page, state: str, at: int = 0) -> None:
     expect(card(page, at)).to_have_attribute("data-state", state)
+
+
+def wait_until_held(page: Page, held: list[Route], count: int) -> None:
+    """A page says that it sends before the one who holds its requests back hears of it."""
+    end = time.monotonic() + 60
+    while len(held) < count:
+        assert time.monotonic() < end, f"{len(held)} of {count} requests in a minute"
+        page.wait_for_timeout(20)
 
 
 def hand_over(page: Page, event: str, *files: dict) -> None:

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from model.images import FORMATS
 from tests.pictures import drawn
-from tests.web.gestures import caption, card, choose, hand_over, picture, wait_until
+from tests.web.gestures import caption, card, choose, hand_over, picture, wait_until, wait_until_held
 
 
 def test_choose(page):
@@ -108,6 +108,7 @@ def test_the_preview_does_not_wait_for_the_answer(page):
     assert page.evaluate("document.querySelector('#cards img').naturalWidth") == 640
     wait_until(page, "sending")
     expect(card(page).locator("article")).to_have_attribute("aria-busy", "true")
+    wait_until_held(page, held, 1)
     for route in held:
         route.continue_()
     wait_until(page, "done")

@@ -7,7 +7,7 @@ import json
 from playwright.sync_api import expect
 
 from tests.pictures import drawn
-from tests.web.gestures import NOTES, caption, card, choose, picture, wait_until
+from tests.web.gestures import NOTES, caption, card, choose, picture, wait_until, wait_until_held
 
 HOSTILE_NAMES = ["=HYPERLINK(A1).jpg", "+1.jpg", "-1.jpg", "@SUM(A1).jpg", "\t=1.jpg", 'a, "b"\n=c.jpg']
 
@@ -52,9 +52,11 @@ def test_the_count_tells_how_far_it_is(desktop):
     expect(desktop.locator("#count")).to_have_text("0 of 3 done")
     wait_until(desktop, "waiting", 2)
     expect(desktop.locator("[data-state=sending]")).to_have_count(2)
+    wait_until_held(desktop, held, 2)
     held[0].continue_()
     expect(desktop.locator("#count")).to_have_text("1 of 3 done")
     expect(desktop.locator("[data-state=sending]")).to_have_count(2)
+    wait_until_held(desktop, held, 3)
     for route in held[1:]:
         route.continue_()
     expect(desktop.locator("#count")).to_have_text("3 photographs")
@@ -68,13 +70,15 @@ def test_one_that_waits_can_be_cancelled(desktop):
     card(desktop, 2).get_by_role("button", name="Cancel", exact=True).click()
     wait_until(desktop, "cancelled", 2)
     expect(desktop.locator("[data-state=sending]")).to_have_count(2)
+    wait_until_held(desktop, held, 2)
     for route in held[:2]:
         route.continue_()
     wait_until(desktop, "sending", 3)
-    assert len(held) == 3  # the cancelled one was never sent
+    wait_until_held(desktop, held, 3)
     held[2].continue_()
     wait_until(desktop, "done", 3)
     wait_until(desktop, "cancelled", 2)
+    assert len(held) == 3  # the cancelled one was never sent
 
 
 def test_remove_one(page):
