@@ -162,13 +162,13 @@ def test_slow_clients_do_not_hold_the_threads(tmp_path):
         drip = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
         drip.sendall(_head(1000))
         began = time.monotonic()
-        while time.monotonic() - began < 8:
+        while time.monotonic() - began < 30:
             try:
                 drip.sendall(b"x")
             except OSError:
                 break
             time.sleep(0.2)
-        assert time.monotonic() - began < 8, "a client that sends a byte now and then was never given up"
+        assert time.monotonic() - began < 30, "a client that sends a byte now and then was never given up"
         assert requests.get(server.url + "/health", timeout=20).ok
         assert requests.post(server.url + "/predict", files={"image": GOOD}, timeout=60).ok
         for client in clients:
