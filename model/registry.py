@@ -40,7 +40,7 @@ class ModelSettings:
     look: Look = _setting(
         "usual",
         "how cnn-lstm is shown a photograph: usual, or thorough: larger, and mirrored beside it, for better "
-        "captions in about three times the time",
+        "captions in two to three times the time",
     )
 
 

@@ -43,7 +43,7 @@ class Settings:
     """Text that a caption of blip or blip2 goes on from, or a question for blip2."""
     look: str = "usual"
     """How cnn-lstm is shown a photograph: usual, or thorough: larger, and mirrored beside it, for better captions in
-    about three times the time."""
+    two to three times the time."""
     max_upload_bytes: int = 16 * 1024 * 1024
     """A larger photograph is refused with 413."""
     client_timeout_seconds: int = 60
