@@ -131,21 +131,17 @@ def _parse(name: str, text: str, kind: str, metadata: Mapping[str, Any]) -> Any:
         ) from None
 
 
-Grid = tuple[tuple[float, ...], ...]
-"""Row by row from the top left."""
-
-
 @dataclass(frozen=True)
 class Word:
     """A word of a caption, what the model thought of it and where it looked."""
 
     text: str
     probability: float
-    attention: Grid | None = None
-    """Weights over the grid; they sum to one. None where not asked for or not had."""
+    attention: tuple[tuple[float, ...], ...] | None = None
+    """Weights over the grid, row by row from the top left; they sum to one. None where not asked for or not had."""
 
 
-def to_grid(weights: torch.Tensor) -> Grid:
+def to_grid(weights: torch.Tensor) -> tuple[tuple[float, ...], ...]:
     """Weights (cells) to rows of a square grid, as `Word.attention` has them."""
     side = math.isqrt(len(weights))
     return tuple(tuple(row) for row in weights.view(side, side).tolist())

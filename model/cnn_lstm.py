@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from model.captioner import Caption, DecodingOptions, Grid, Stopwatch, Word, to_grid
+from model.captioner import Caption, DecodingOptions, Stopwatch, Word, to_grid
 from model.checkpoint import Checkpoint, CheckpointMismatch, file_digest
 from model.decoder import Decoder
 from model.decoding import Hypothesis, Tokens, decode
@@ -22,7 +22,7 @@ from model.registry import BackendUnavailable, Dtype, Look
 from model.runtime import PackedDecoder, PackedEncoder, can_pack, multiplies_bfloat16
 from model.vocabulary import END, PAD, START, UNKNOWN, Vocabulary, join_words
 
-_LARGER = 64
+LARGER = 64
 """Pixels a side that the thorough look adds to those of training: two cells of the grid."""
 
 TOKENS = Tokens(start=START, end=END, forbidden=(PAD, START, UNKNOWN))
@@ -93,7 +93,7 @@ class CnnLstmCaptioner:
         """
         self.mirrored = look == "thorough"
         if self.mirrored:
-            preprocessing = replace(preprocessing, image_size=preprocessing.image_size + _LARGER)
+            preprocessing = replace(preprocessing, image_size=preprocessing.image_size + LARGER)
         network = network.eval().requires_grad_(False)
         self.encoder: Encoder | PackedEncoder
         self.decoder: Decoder | PackedDecoder
@@ -142,39 +142,35 @@ class CnnLstmCaptioner:
                 unlike = self.familiarity.is_unlike(summarise(features)).tolist()
         with stopwatch.stage("decoder"):
             ranked = _decode(self.decoder, features, options)
-        gridded = _to_one_grid if self.mirrored else to_grid
-        return to_captions(ranked, unlike, self.vocabulary, gridded if options.attention else None)
+        if self.mirrored and options.attention:
+            ranked = [[replace(each, attention=_on_one_grid(each.attention)) for each in found] for found in ranked]
+        return to_captions(ranked, unlike, self.vocabulary, options.attention)
 
 
-def _to_one_grid(weights: Tensor) -> Grid:
-    """Weights of a grid's cells and of those of the mirrored photograph's, laid upon the cells of the same places."""
-    straight, mirrored = weights.chunk(2)
-    side = math.isqrt(len(straight))
-    return to_grid(straight + mirrored.view(side, side).flip(1).flatten())
+def _on_one_grid(attention: Tensor) -> Tensor:
+    """Weights (words, 2 x cells), of a grid and of the mirrored photograph's, to (words, cells): those of the same
+    place in the photograph are added.
+    """
+    straight, mirrored = attention.chunk(2, dim=1)
+    side = math.isqrt(straight.shape[1])
+    return straight + mirrored.reshape(-1, side, side).flip(2).flatten(1)
 
 
 def to_captions(
-    ranked: Sequence[Sequence[Hypothesis]],
-    unlike: Sequence[bool],
-    vocabulary: Vocabulary,
-    gridded: Callable[[Tensor], Grid] | None,
+    ranked: Sequence[Sequence[Hypothesis]], unlike: Sequence[bool], vocabulary: Vocabulary, with_attention: bool
 ) -> list[list[Caption]]:
-    """Of each photograph, `unlike` telling which of them the model does not know the like of, and `gridded` making the
-    grid of a word's attention, where that is wanted.
-    """
+    """Of each photograph, `unlike` telling which of them the model does not know the like of."""
     return [
-        [_to_caption(hypothesis, vocabulary, gridded, low_confidence) for hypothesis in found]
+        [_to_caption(hypothesis, vocabulary, with_attention, low_confidence) for hypothesis in found]
         for found, low_confidence in zip(ranked, unlike, strict=True)
     ]
 
 
-def _to_caption(
-    hypothesis: Hypothesis, vocabulary: Vocabulary, gridded: Callable[[Tensor], Grid] | None, low_confidence: bool
-) -> Caption:
+def _to_caption(hypothesis: Hypothesis, vocabulary: Vocabulary, with_attention: bool, low_confidence: bool) -> Caption:
     """What a person reads of a finished sequence of tokens."""
     texts = vocabulary.decode(hypothesis.tokens)
     words = tuple(
-        Word(text, math.exp(score), gridded(weights) if gridded else None)
+        Word(text, math.exp(score), to_grid(weights) if with_attention else None)
         for text, score, weights in zip(texts, hypothesis.log_probabilities, hypothesis.attention, strict=False)
     )
     return Caption(join_words(texts), hypothesis.log_probability, words, low_confidence)

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from model.captioner import Caption, DecodingOptions, Stopwatch, to_grid
+from model.captioner import Caption, DecodingOptions, Stopwatch
 from model.checkpoint import CheckpointMismatch, file_digest
 from model.cnn_lstm import TOKENS, to_captions
 from model.decoder import select_images
@@ -90,7 +90,7 @@ class OnnxCaptioner:
         with stopwatch.stage("decoder"):
             state = OnnxState(values, (mean, *(torch.zeros_like(mean) for _ in STATE[1:])))
             ranked = decode(self._step, state, len(images), TOKENS, options)
-        return to_captions(ranked, unlike.tolist(), self.vocabulary, to_grid if options.attention else None)
+        return to_captions(ranked, unlike.tolist(), self.vocabulary, options.attention)
 
     def _step(self, tokens: Tensor, state: OnnxState) -> tuple[Tensor, OnnxState, Tensor]:
         """See `model.decoder.Decoder.step`."""

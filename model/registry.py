@@ -111,12 +111,13 @@ def load_captioner(settings: ModelSettings = ModelSettings()) -> Captioner:
     Raises BackendUnavailable, and what the back end's loader raises for its files
     (FileNotFoundError, CheckpointMismatch, VocabularyRefused).
     """
-    if settings.backend not in BACKENDS:
-        raise BackendUnavailable(f"there is no back end '{settings.backend}'; choose one of {', '.join(BACKENDS)}")
-    if settings.dtype not in get_args(Dtype):
-        raise BackendUnavailable(f"there is no dtype '{settings.dtype}'; choose one of {', '.join(get_args(Dtype))}")
-    if settings.look not in get_args(Look):
-        raise BackendUnavailable(f"there is no look '{settings.look}'; choose one of {', '.join(get_args(Look))}")
+    for name, chosen, choices in (
+        ("back end", settings.backend, tuple(BACKENDS)),
+        ("dtype", settings.dtype, get_args(Dtype)),
+        ("look", settings.look, get_args(Look)),
+    ):
+        if chosen not in choices:
+            raise BackendUnavailable(f"there is no {name} '{chosen}'; choose one of {', '.join(choices)}")
     if settings.look != "usual" and settings.backend != "cnn-lstm":
         raise BackendUnavailable(f"the look '{settings.look}' is for cnn-lstm alone; choose usual")
     device = choose_device(settings.device)

@@ -20,15 +20,14 @@ import torch
 from model.registry import ModelSettings, load_captioner
 
 ROOT = Path(__file__).parent.parent
+SHIPPED = ModelSettings(checkpoint=ROOT / "best_model.pth", vocabulary=ROOT / "vocab.pkl", device="cpu")
 _CAPTIONER = "service.captioner_process"
 
 
 @pytest.fixture(scope="session")
 def captioner():
     """The shipped checkpoint and vocabulary."""
-    return load_captioner(
-        ModelSettings(checkpoint=ROOT / "best_model.pth", vocabulary=ROOT / "vocab.pkl", device="cpu")
-    )
+    return load_captioner(SHIPPED)
 
 
 @pytest.fixture(scope="module")

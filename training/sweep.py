@@ -19,7 +19,7 @@ import tyro
 
 from model.captioner import DecodingOptions
 from model.checkpoint import Checkpoint, file_digest
-from model.cnn_lstm import Network
+from model.cnn_lstm import LARGER, Network
 from model.encoder import Preprocessing
 from model.registry import LOADING_ERRORS, ModelSettings, choose_device
 from model.vocabulary import Vocabulary, tokenise
@@ -48,9 +48,9 @@ Their grids are put side by side, and the decoder attends to all cells.
 USUAL: Look = (("plain", 0),)
 LOOKS: tuple[Look, ...] = (
     (("plain", 0), ("flip", 0)),
-    (("plain", 64),),
-    (("plain", 64), ("flip", 64)),
-    (("plain", 0), ("flip", 0), ("plain", 64), ("flip", 64)),
+    (("plain", LARGER),),
+    (("plain", LARGER), ("flip", LARGER)),  # the thorough look
+    (("plain", 0), ("flip", 0), ("plain", LARGER), ("flip", LARGER)),
 )
 
 

@@ -10,11 +10,8 @@ from cluster.caption import main
 from cluster.job import DESCRIPTION, PartWorker, Plan, part_name, tasks_left
 from model.captioner import DecodingOptions
 from model.journal import record_line
-from model.registry import ModelSettings
-from tests.conftest import ROOT
+from tests.conftest import SHIPPED
 from tests.pictures import encoded, photograph
-
-MODEL = ModelSettings(checkpoint=ROOT / "best_model.pth", vocabulary=ROOT / "vocab.pkl", device="cpu")
 
 
 @pytest.fixture
@@ -25,7 +22,7 @@ def plan(tmp_path):
     (folder / "cup.jpg").write_bytes(encoded(photograph("coffee"), "JPEG"))
     (folder / "cut.jpg").write_bytes(encoded(photograph("coffee"), "JPEG")[:500])
     options = DecodingOptions(num_captions=2, attention=True)
-    return Plan(str(folder), str(tmp_path / "out"), model=MODEL, options=options, batch_size=2, part_batches=1)
+    return Plan(str(folder), str(tmp_path / "out"), model=SHIPPED, options=options, batch_size=2, part_batches=1)
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +34,7 @@ def threads():
 
 
 def arguments(plan, *more):
-    files = ["--checkpoint", str(MODEL.checkpoint), "--vocabulary", str(MODEL.vocabulary), "--device", "cpu"]
+    files = ["--checkpoint", str(SHIPPED.checkpoint), "--vocabulary", str(SHIPPED.vocabulary), "--device", "cpu"]
     sizes = ["--batch-size", "2", "--part-batches", "1", "--num-captions", "2", "--attention"]
     return ["--input", plan.input, "--output", plan.output, *sizes, *files, *more]
 

@@ -1,6 +1,7 @@
 """The shipped checkpoint on photographs that it has never seen."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,10 +10,10 @@ from PIL import ImageOps
 from model.captioner import DecodingOptions, Stopwatch
 from model.checkpoint import Checkpoint
 from model.cnn_lstm import choose_dtype
-from model.registry import BackendUnavailable, ModelSettings, load_captioner
+from model.registry import BackendUnavailable, load_captioner
 from model.runtime import multiplies_bfloat16
 from model.vocabulary import SPECIAL_TOKENS, tokenise
-from tests.conftest import ROOT
+from tests.conftest import ROOT, SHIPPED
 from tests.pictures import drawn, photograph
 
 NAMES = ("chelsea", "astronaut", "coffee", "rocket")
@@ -51,8 +52,7 @@ def test_numbers_are_chosen_by_the_processor():
 
 def test_the_numbers_hardly_change_what_is_said(captioner, photographs):
     """The processor's best against single precision: the same captions here, about as likely."""
-    files = {"checkpoint": ROOT / "best_model.pth", "vocabulary": ROOT / "vocab.pkl"}
-    single = load_captioner(ModelSettings(**files, device="cpu", dtype="fp32"))
+    single = load_captioner(replace(SHIPPED, dtype="fp32"))
     for [found], [expected] in zip(captioner.caption(photographs), single.caption(photographs), strict=True):
         assert found.text == expected.text and found.low_confidence == expected.low_confidence
         assert found.log_probability == pytest.approx(expected.log_probability, abs=0.1)
@@ -98,8 +98,7 @@ def test_attention_differs_between_words(captioner, photographs):
 
 
 def test_the_thorough_look_is_the_same_from_both_sides(captioner, photographs):
-    files = {"checkpoint": ROOT / "best_model.pth", "vocabulary": ROOT / "vocab.pkl"}
-    thorough = load_captioner(ModelSettings(**files, device="cpu", dtype="fp32", look="thorough"))
+    thorough = load_captioner(replace(SHIPPED, dtype="fp32", look="thorough"))
     assert thorough.digest == captioner.digest
     options = DecodingOptions(attention=True)
     straight = thorough.caption(photographs, options)

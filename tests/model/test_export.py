@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,18 +14,17 @@ from model.export import main
 from model.onnx_captioner import OnnxCaptioner
 from model.registry import BackendUnavailable, ModelSettings, load_captioner
 from model.vocabulary import Vocabulary
-from tests.conftest import ROOT
+from tests.conftest import SHIPPED
 from tests.pictures import drawn, photograph
 
-CHECKPOINT, VOCABULARY = ROOT / "best_model.pth", ROOT / "vocab.pkl"
-MODEL = ["--checkpoint", str(CHECKPOINT), "--vocabulary", str(VOCABULARY)]
+MODEL = ["--checkpoint", str(SHIPPED.checkpoint), "--vocabulary", str(SHIPPED.vocabulary)]
 FILES = {"encoder.onnx", "decoder_step.onnx", "vocabulary.json", "manifest.json"}
 
 
 @pytest.fixture(scope="module")
 def captioner():
     """The shipped one in single precision, as the graphs are, whatever the processor would choose."""
-    return load_captioner(ModelSettings(checkpoint=CHECKPOINT, vocabulary=VOCABULARY, device="cpu", dtype="fp32"))
+    return load_captioner(replace(SHIPPED, dtype="fp32"))
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,9 @@
 import hashlib
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,7 +15,7 @@ import requests
 
 from model.captioner import DecodingOptions
 from model.registry import ModelSettings, load_captioner
-from tests.conftest import ROOT, running_server
+from tests.conftest import SHIPPED, running_server, wait_until
 from tests.model.small_clipcap import save_small_clipcap
 from tests.pictures import encoded
 from tests.tiny_backends import photographs, save_blip, save_blip2
@@ -102,7 +102,9 @@ def test_blip_by_its_name_on_the_hub(tmp_path):
     own = {"CAPTION_BACKEND": "blip", "CAPTION_WEIGHTS": "tests/toy", "CAPTION_DEVICE": "cpu"}
     own |= {"CAPTION_REVISION": COMMIT, "HF_HOME": str(tmp_path / "home"), "HF_TOKEN": TOKEN, "HF_HUB_DISABLE_XET": "1"}
     with hub_of(folder) as hub, running_server(tmp_path, **own, HF_ENDPOINT=hub.url) as server:
-        wait_for(lambda: any(path.endswith("model.safetensors") and command == "GET" for command, path, _ in hub.seen))
+        wait_until(
+            lambda: any(path.endswith("model.safetensors") and command == "GET" for command, path, _ in hub.seen)
+        )
         assert server.health()["status"] == "starting"
         assert predict(server, photographs()[0]).status_code == 503
         hub.weights_may_go.set()
@@ -125,13 +127,6 @@ def test_blip_by_its_name_on_the_hub(tmp_path):
     with running_server(tmp_path, **own, HF_HUB_OFFLINE="1") as server:
         server.wait_until_healthy()
         assert predict(server, photographs()[2]).json()["caption"] == expected[0].text
-
-
-def wait_for(condition, seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def test_blip2_from_a_folder(tmp_path):
@@ -171,7 +166,7 @@ def test_clipcap_from_a_folder(tmp_path):
 def test_weights_that_cannot_be_had_are_told(tmp_path):
     own = {"CAPTION_BACKEND": "blip", "CAPTION_WEIGHTS": "tests/toy", "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
     with running_server(tmp_path, **own) as server:
-        wait_for(lambda: "failed" in health(server).get("status", ""))
+        wait_until(lambda: "failed" in health(server).get("status", ""))
         assert "neither a folder nor was it downloaded before" in health(server)["message"]
 
 
@@ -185,15 +180,7 @@ def health(server) -> dict:
 def test_the_thorough_look(tmp_path):
     with running_server(tmp_path, CAPTION_LOOK="thorough", CAPTION_DTYPE="fp32") as server:
         server.wait_until_healthy()
-        thorough = load_captioner(
-            ModelSettings(
-                checkpoint=ROOT / "best_model.pth",
-                vocabulary=ROOT / "vocab.pkl",
-                device="cpu",
-                dtype="fp32",
-                look="thorough",
-            )
-        )
+        thorough = load_captioner(replace(SHIPPED, dtype="fp32", look="thorough"))
         [[expected]] = thorough.caption(photographs()[:1])
         answer = predict(server, photographs()[0], attention="true").json()
         assert answer["caption"] == expected.text
@@ -202,5 +189,5 @@ def test_the_thorough_look(tmp_path):
 
 def test_a_look_that_there_is_not(tmp_path):
     with running_server(tmp_path, CAPTION_LOOK="away") as server:
-        wait_for(lambda: "failed" in health(server).get("status", ""))
+        wait_until(lambda: "failed" in health(server).get("status", ""))
         assert "there is no look 'away'" in health(server)["message"]

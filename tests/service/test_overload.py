@@ -66,6 +66,11 @@ def full(server: Server, pictures):
         yield pid, answers
 
 
+def kill(server: Server, captioner: int) -> None:
+    os.kill(captioner, signal.SIGKILL)
+    wait_until(lambda: server.health()["state"] == "starting")
+
+
 def assert_right(answers, alone):
     for place, answer in enumerate(answers):
         assert answer.status_code == 200, answer.text
@@ -124,8 +129,7 @@ def test_clients_that_leave_give_their_places_back(patient, pictures, alone):
 
 def test_a_killed_captioner_loses_nothing(patient, pictures, alone):
     with full(patient, pictures) as (pid, answers):
-        os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: patient.health()["state"] == "starting")
+        kill(patient, pid)
     assert_right([answer.result() for answer in answers], alone)
     assert patient.captioner != pid
 
@@ -147,16 +151,14 @@ def test_a_photograph_that_kills_twice_is_refused_alone(patient, pictures, alone
 
 def killed_twice(server, pictures):
     with full(server, pictures) as (pid, answers):
-        os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: server.health()["state"] == "starting")
+        kill(server, pid)
         wait_until(lambda: server.health()["state"] != "starting")
         os.kill(server.captioner, signal.SIGKILL)
     return [answer.result() for answer in answers]
 
 
 def test_an_idle_captioner_that_is_killed_is_replaced(patient, pictures, alone):
-    os.kill(patient.captioner, signal.SIGKILL)
-    wait_until(lambda: patient.health()["state"] == "starting")
+    kill(patient, patient.captioner)
     assert_right([predict(patient, pictures[0])], alone)  # it waits for the next captioner
 
 

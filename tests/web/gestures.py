@@ -8,6 +8,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.pictures import encoded, photograph
+from tests.web.conftest import PATIENCE_MS
 
 _TYPES = {"jpg": "JPEG", "png": "PNG", "gif": "GIF", "tiff": "TIFF", "webp": "WEBP", "avif": "AVIF"}
 
@@ -41,9 +42,9 @@ def wait_until(page: Page, state: str, at: int = 0) -> None:
 
 def wait_until_held(page: Page, held: list[Route], count: int) -> None:
     """A page says that it sends before the one who holds its requests back hears of it."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE_MS / 1000
     while len(held) < count:
-        assert time.monotonic() < end, f"{len(held)} of {count} requests in a minute"
+        assert time.monotonic() < end, f"{len(held)} of {count} requests"
         page.wait_for_timeout(20)
 
 
