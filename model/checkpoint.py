@@ -18,7 +18,7 @@ from torch import Tensor
 from model.decoder import DecoderConfig
 from model.encoder import Preprocessing, Stride
 from model.familiarity import Familiarity
-from model.files import written_whole
+from model.tensors import save_tensors
 from model.vocabulary import Vocabulary
 
 FORMAT = "image-captioner checkpoint 1"
@@ -57,8 +57,7 @@ class Checkpoint:
             "scores": self.scores,
             "familiarity": vars(self.familiarity) if self.familiarity else None,
         }
-        with written_whole(path) as file:
-            torch.save(content, file)
+        save_tensors(content, path)
 
     @classmethod
     def load(cls, path: Path) -> Checkpoint:

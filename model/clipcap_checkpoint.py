@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from model.checkpoint import CheckpointMismatch
@@ -73,7 +73,7 @@ class ClipCapCheckpoint:
         header |= {name: asdict(header[name]) for name in ("mapping", "clip", "gpt2")}
         weights = {name: tensor.half().contiguous() for name, tensor in self.weights.items() if name != _TIED}
         with written_whole(path) as file:
-            save_file(weights, file, {"format": FORMAT, "header": json.dumps(header)})
+            file.write_bytes(save(weights, {"format": FORMAT, "header": json.dumps(header)}))
 
     @classmethod
     def load(cls, path: Path) -> ClipCapCheckpoint:

@@ -1,6 +1,8 @@
 """The real things that tests share: the shipped captioner, and a server process on a real socket."""
 
 import os
+import resource
+import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +20,9 @@ import requests
 import torch
 
 from model.registry import ModelSettings, load_captioner
+
+# A job in the background of a shell ignores Ctrl-C, and so would the processes that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = ModelSettings(checkpoint=ROOT / "best_model.pth", vocabulary=ROOT / "vocab.pkl", device="cpu")
@@ -37,6 +42,17 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@contextmanager
+def no_file_larger_than(size: int) -> Iterator[None]:
+    """Bytes, also for processes that are started meanwhile: what is written beyond fails, as on a full disk."""
+    usual, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (usual, hard))
 
 
 class Server:

@@ -18,6 +18,7 @@ import yaml
 
 from model.files import written_whole
 from training import train
+from training.results import Results
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Config:
     data: Path
     """As in training."""
     output: Path = Path("runs/ablation")
-    """Where the runs go."""
+    """Where the runs go. Of a finished one the model stays, and the state, four times as large, does not."""
     records: Path = Path("docs/experiments")
     """Where the finished runs' records go, as ablation-VARIANT-SEED.json."""
 
@@ -62,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return status
             with written_whole(record) as file:
                 file.write_text((config.output / name / "record.json").read_text())
+            Results(config.output / name).remove_state()
     print(f"finished: the records are in {config.records}")
     return 0
 

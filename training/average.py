@@ -108,11 +108,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 ]
             },
         )
+        config.output.parent.mkdir(parents=True, exist_ok=True)
+        averaged.save(config.output)
     except (CheckpointMismatch, DatasetRefused, TooManyRefused, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    config.output.parent.mkdir(parents=True, exist_ok=True)
-    averaged.save(config.output)
     print(f"written: {config.output}")
     return 0
 

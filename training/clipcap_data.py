@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from PIL import Image
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 from tqdm import tqdm
 
@@ -44,7 +44,7 @@ class Embeddings:
 
     def save(self, path: Path) -> None:
         with written_whole(path) as file:
-            save_file({"rows": self.rows}, file, {"refused": json.dumps(self.refused)})
+            file.write_bytes(save({"rows": self.rows}, {"refused": json.dumps(self.refused)}))
 
 
 @torch.inference_mode()

@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from model.answer import describe_model
 from model.captioner import Caption, Captioner, DecodingOptions, OptionRefused
+from model.files import written_whole
 from model.images import ImageRefused, decode_image
 from model.registry import LOADING_ERRORS, ModelSettings, load_captioner
 from model.vocabulary import Vocabulary, tokenise
@@ -144,17 +145,18 @@ def _describe(options: DecodingOptions) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     try:
         config = tyro.cli(Config, args=arguments, description=__doc__)
+        config.output.mkdir(parents=True, exist_ok=True)
         figures, captions = evaluate(config)
+        report = evaluation_report(figures, captions)
+        print(report.partition("\n## Captions")[0])
+        for name, content in (("scores.json", figures), ("captions.json", captions)):
+            with written_whole(config.output / name) as file:
+                file.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+        (config.output / "report.md").write_text(report)
+        draw_reliability(figures["calibration"], config.output / "reliability.png")
     except (DatasetRefused, TooManyRefused, OptionRefused, *LOADING_ERRORS) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    report = evaluation_report(figures, captions)
-    config.output.mkdir(parents=True, exist_ok=True)
-    for name, content in (("scores.json", figures), ("captions.json", captions)):
-        (config.output / name).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-    (config.output / "report.md").write_text(report)
-    draw_reliability(figures["calibration"], config.output / "reliability.png")
-    print(report.partition("\n## Captions")[0])
     print(f"written to {config.output}: scores.json, captions.json, report.md, reliability.png")
     return 0
 

@@ -19,6 +19,8 @@ from typing import Any
 
 import tyro
 
+from model.files import written_whole
+
 _METRICS = ("B-1", "B-4", "CIDEr")
 
 
@@ -168,13 +170,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     config = tyro.cli(Config, args=arguments, description=__doc__)
     try:
         records = {file.stem: json.loads(file.read_text()) for file in sorted(config.folder.glob("*.json"))}
+        if not records:
+            raise ValueError(f"there are no records in {config.folder}")
+        with written_whole(config.output) as file:
+            file.write_text(experiments_report(records))
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    if not records:
-        print(f"error: there are no records in {config.folder}", file=sys.stderr)
-        return 2
-    config.output.write_text(experiments_report(records))
     print(f"written: {config.output}")
     return 0
 

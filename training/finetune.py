@@ -22,14 +22,15 @@ import torch
 import transformers
 import tyro
 from PIL import Image
+from safetensors import SafetensorError
 from torch import Tensor
 from tqdm import tqdm
 from transformers import BlipForConditionalGeneration
 
 from model.blip import DEFAULT_WEIGHTS, blip_prompt
-from model.files import written_whole
 from model.pretrained import fetch, load_parts
 from model.registry import choose_device
+from model.tensors import save_tensors
 from training.datasets import DatasetRefused, Record, in_split, read_dataset, read_image
 from training.engine import LossNotFinite
 from training.failures import FAILURES, exit_status
@@ -237,7 +238,10 @@ class FineTuning:
             network = copy.deepcopy(network).merge_and_unload()
         with tempfile.TemporaryDirectory(dir=self.config.output) as folder:
             for part in (network, self.processor, self.tokenizer):
-                part.save_pretrained(folder)
+                try:
+                    part.save_pretrained(folder)
+                except (SafetensorError, OSError) as error:  # a full disk
+                    raise OSError(f"{self.config.output}: {error}") from None
             record = {"settings": self.settings, "transformers": transformers.__version__, "history": self.history}
             (Path(folder) / "finetuning.json").write_text(json.dumps(record, indent=1) + "\n")
             for file in Path(folder).iterdir():
@@ -256,8 +260,7 @@ class FineTuning:
             "weights": {name: weights.detach() for name, weights in self.learnt.items()},
             "optimizer": self.optimizer.state_dict(),
         }
-        with written_whole(self._state_file) as path:
-            torch.save(state, path)
+        save_tensors(state, self._state_file)
 
     def _resume(self) -> None:
         """Raises ValueError where the output folder holds a run with other settings."""

@@ -12,6 +12,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from model.checkpoint import Checkpoint
 from model.files import written_whole
+from model.tensors import save_tensors
 from model.vocabulary import Vocabulary
 
 
@@ -38,8 +39,11 @@ class Results:
 
     def save_state(self, content: dict[str, Any]) -> None:
         if self.writes:
-            with written_whole(self._state_file) as file:
-                torch.save(content, file)
+            save_tensors(content, self._state_file)
+
+    def remove_state(self) -> None:
+        """Nothing goes on from here any more."""
+        self._state_file.unlink()
 
     def save_checkpoint(self, checkpoint: Checkpoint) -> None:
         if self.writes:

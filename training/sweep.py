@@ -21,6 +21,7 @@ from model.captioner import DecodingOptions
 from model.checkpoint import Checkpoint, file_digest
 from model.cnn_lstm import LARGER, Network
 from model.encoder import Preprocessing
+from model.files import written_whole
 from model.registry import LOADING_ERRORS, ModelSettings, choose_device
 from model.vocabulary import Vocabulary, tokenise
 from training.datasets import DatasetRefused, Record, in_split, read_dataset
@@ -120,12 +121,13 @@ def _seen(
 def main(arguments: Sequence[str] | None = None) -> int:
     config = tyro.cli(Config, args=arguments, description=__doc__)
     try:
+        config.output.parent.mkdir(parents=True, exist_ok=True)
         result = sweep(config)
+        with written_whole(config.output) as file:
+            file.write_text(json.dumps(result, indent=1) + "\n")
     except (DatasetRefused, TooManyRefused, *LOADING_ERRORS) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    config.output.parent.mkdir(parents=True, exist_ok=True)
-    config.output.write_text(json.dumps(result, indent=1) + "\n")
     print(f"written: {config.output}")
     return 0
 

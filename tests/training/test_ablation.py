@@ -43,6 +43,8 @@ def test_every_variant_is_trained_with_every_seed_once(tmp_path, capsys):
         "ablation-cell_dropout-2": 0.3,
     }
     assert all(run["photographs"] == 10 and run["settings"]["photographs"] == 10 for run in found.values())
+    left = {file.relative_to(tmp_path / "runs").as_posix() for file in (tmp_path / "runs").rglob("*.pth")}
+    assert left == {f"{name.removeprefix('ablation-')}/best_model.pth" for name in found}
     assert found["ablation-cell_dropout-1"]["history"] != found["ablation-cell_dropout-2"]["history"]
 
     (tmp_path / "plan.yaml").write_text("seeds: [1]")

@@ -10,6 +10,7 @@ from model.decoder import Decoder, DecoderConfig
 from model.encoder import Encoder, Preprocessing
 from model.registry import ModelSettings, load_captioner
 from model.vocabulary import Vocabulary
+from tests.conftest import no_file_larger_than
 from tests.pictures import drawn
 from tests.training.drawn_dataset import draw, write
 from training.average import average, main, stages_that_differ
@@ -72,3 +73,8 @@ def test_the_command_writes_a_model_that_captions(family, vocabulary, tmp_path, 
     assert captioner.caption([drawn()])[0][0].text
     assert main([files[0], str(tmp_path / "nowhere.pth"), "--data", str(data)]) == 2
     assert "nowhere.pth" in capsys.readouterr().err
+    before = output.read_bytes()
+    with no_file_larger_than(1_000_000):
+        assert main(arguments) == 2
+    assert f"error: [Errno 27] File too large: '{output}'" in capsys.readouterr().err
+    assert output.read_bytes() == before

@@ -12,6 +12,7 @@ from model.clipcap import FILE, ImageEncoder, load_gpt2
 from model.clipcap_checkpoint import ClipCapCheckpoint
 from model.images import decode_image
 from model.registry import ModelSettings, load_captioner
+from tests.conftest import no_file_larger_than
 from tests.model.small_clipcap import CAPTIONS, save_small_clip, save_small_gpt2, teach_captions
 from tests.pictures import photograph
 from tests.training.processes import flags, start, wait_for_the_middle_of_epoch
@@ -104,6 +105,16 @@ def test_killed_in_mid_epoch_it_goes_on_to_the_same_weights(folder, uninterrupte
         assert torch.allclose(tensor, found["weights"][name], atol=1e-6), name
     losses = [[record["loss"] for record in course(run)] for run in (uninterrupted, output)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_a_full_disk_is_told_and_with_room_the_same_command_goes_on(folder, uninterrupted, capsys):
+    output = folder / "full"
+    with no_file_larger_than(100_000):
+        assert main(short(folder, output)) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: ") and error.endswith(f"'{output / 'clipcap.safetensors'}'")
+    assert main(short(folder, output)) == 0
+    assert len(course(output)) == 3
 
 
 def test_a_finished_run_is_not_begun_again(folder, uninterrupted, capsys):

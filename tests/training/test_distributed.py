@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -113,7 +114,9 @@ def test_what_is_shared():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return write_folder(tmp_path_factory.mktemp("distributed"), 24)
+    folder = write_folder(tmp_path_factory.mktemp("distributed"), 24)
+    yield folder
+    shutil.rmtree(folder)
 
 
 def recipe(folder, output):

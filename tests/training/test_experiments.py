@@ -5,7 +5,7 @@ import json
 import pytest
 
 from model.checkpoint import file_digest
-from tests.conftest import ROOT
+from tests.conftest import ROOT, no_file_larger_than
 from tests.training.drawn_dataset import write
 from training import sweep
 from training.experiments import experiments_report, main
@@ -80,6 +80,10 @@ def test_the_sweep_records_every_way_and_the_table_shows_it(tmp_path, monkeypatc
     for way in record["ways"]:
         assert f"{way['scores']['CIDEr']:.3f}" in report
     assert "| greedy, no_repeat_ngram_size 2 |" in report and "| beam, beam_size 2, length_penalty 1.0," in report
+
+    with no_file_larger_than(100):
+        assert main([str(records), "--output", str(tmp_path / "experiments.md")]) == 2
+    assert (tmp_path / "experiments.md").read_text() == report
 
 
 def test_no_records(tmp_path, capsys):

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 
 from model.captioner import DecodingOptions
 from model.registry import ModelSettings, load_captioner
+from tests.conftest import no_file_larger_than
 from tests.tiny_backends import LEARNT, photographs, save_blip, write_dataset
 from training.evaluate import main as evaluate
 from training.finetune import Config, FineTuning, main
@@ -124,6 +125,18 @@ def test_the_best_epoch_on_dev_is_kept(start, data, tmp_path):
     losses = [record["dev_loss"] for record in tuning.history]
     kept = json.loads((tmp_path / "run" / "finetuning.json").read_text())["history"]
     assert losses.index(min(losses)) == len(kept) - 1 < len(losses) - 1  # what is not shown is forgotten in the end
+
+
+@pytest.mark.parametrize("size", [1_000, 100_000])
+def test_a_full_disk_is_told_and_with_room_the_same_command_goes_on(start, data, tmp_path, capsys, size):
+    flags = ["--weights", str(start), "--device", "cpu", "--output", str(tmp_path), "--epochs", "1"]
+    words = ["--data", str(data), *flags]
+    with no_file_larger_than(size):
+        assert main(words) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: ") and str(tmp_path) in error and list(tmp_path.iterdir()) == []
+    assert main(words) == 0
+    assert (tmp_path / "model.safetensors").is_file()
 
 
 def test_what_cannot_be_done_is_said_in_one_line(start, data, tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import torch
 from model.checkpoint import Checkpoint
 from model.registry import ModelSettings, load_captioner
 from model.vocabulary import Vocabulary
-from tests.conftest import ROOT
+from tests.conftest import ROOT, no_file_larger_than
 from tests.pictures import drawn
 from tests.training.drawn_dataset import write
 from tests.training.processes import start, wait_for_the_middle_of_epoch, words, write_folder
@@ -20,7 +21,18 @@ from tests.training.processes import start, wait_for_the_middle_of_epoch, words,
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return write_folder(tmp_path_factory.mktemp("training"), 72)
+    folder = write_folder(tmp_path_factory.mktemp("training"), 72)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(autouse=True)
+def few_states(folder):
+    """A state has 270 MB: only that of the run that all tests compare with is left for the next."""
+    yield
+    for state in folder.glob("*/last.pth"):
+        if state.parent.name != "whole":
+            state.unlink()
 
 
 def command(*arguments, **options):
@@ -163,6 +175,20 @@ def test_ctrl_c_leaves_a_usable_checkpoint(folder, uninterrupted):
     output = folder / "interrupted"
     captioner = load_captioner(ModelSettings(checkpoint=output / "best_model.pth", vocabulary=output / "vocab.pkl"))
     assert captioner.caption([drawn()])[0][0].text
+
+
+def test_a_full_disk_is_told_and_with_room_the_same_command_goes_on(folder, uninterrupted):
+    """The best epoch's model is smaller than that, the state is not."""
+    only = {"frozen__epochs": 1, "fine_tune__epochs": 0, "self_critical__epochs": 0, "joint__epochs": 0}
+    with no_file_larger_than(60_000_000):
+        done = run(folder, "full", **only)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: ")
+    assert done.stderr.splitlines()[-1].endswith(f"'{folder / 'full' / 'last.pth'}'")
+    assert not list((folder / "full").glob("*.tmp"))
+    again = run(folder, "full", **only)
+    assert again.returncode == 0, again.stderr
+    assert len(course(folder, "full")) == 1 and (folder / "full" / "best_model.pth").is_file()
 
 
 def test_a_finished_run_is_not_begun_again(folder, uninterrupted):
