@@ -29,7 +29,7 @@ _OF_ONE = (
 )
 """What can be wrong with one photograph of several."""
 _COUNT: Schema = {"type": "integer", "minimum": 1}
-_DIGEST: Schema = {"type": "string", "description": "SHA-256 of the weights", "examples": ["sha256:3e028ffe…"]}
+_DIGEST: Schema = {"type": "string", "description": "SHA-256 of the weights", "examples": ["sha256:165ef312…"]}
 
 
 def exactly(properties: dict[str, Schema], *, optional: tuple[str, ...] = (), **more: Any) -> Schema:

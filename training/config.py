@@ -31,6 +31,15 @@ class Stage:
     """The references' words, or the CIDEr-D of sampled captions (training/losses.py)."""
     views: tuple[View, ...] = ()
     """In which photographs are shown in this stage; none: those of the run."""
+    bleu_weight: float | None = None
+    """In the reward of this stage; none: that of the run."""
+    start_share: float = 0.0
+    """At the end the best epoch's weights are averaged with those that the stage began with, of which this is the
+    share (Wortsman et al. 2022, arXiv 2109.01903). What scores higher on the dev split is kept."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start_share < 1:
+            raise ValueError(f"a stage's start_share must be at least 0 and less than 1, not {self.start_share:g}")
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,9 @@ def _stages(record: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
 
 
 def _best(epochs: Sequence[Mapping[str, Any]]) -> Mapping[str, float]:
-    best: Mapping[str, float] = max((epoch["dev"] for epoch in epochs), key=lambda scores: scores["CIDEr"])
+    """Of the epochs, and of the mean with the stage's start."""
+    found = (epoch[name] for epoch in epochs for name in ("dev", "dev_with_start") if name in epoch)
+    best: Mapping[str, float] = max(found, key=lambda scores: scores["CIDEr"])
     return best
 
 

@@ -74,6 +74,7 @@ class Run:
             self.preprocessing = replace(self.preprocessing, image_size=config.image_size)
         self.network = self._new_network().to(self.device)
         self.best_weights: dict[str, torch.Tensor] = {}
+        self.start_weights: dict[str, torch.Tensor] | None = None
         self.state: dict[str, Any] = {"stage": 0, "epoch": 0, "best": -math.inf, "since_best": 0, "history": []}
         self._optimizer_state: dict[str, Any] | None = None
         self._average_state: dict[str, Any] | None = None
@@ -157,6 +158,8 @@ class Run:
         optimizer = torch.optim.Adam(self._parameter_groups(stage), fused=True)
         if self._optimizer_state is not None:
             optimizer.load_state_dict(self._optimizer_state)
+        if stage.start_share and not state["epoch"]:
+            self.start_weights = _copy(self.network)
         average = self._new_average()
         tested = cast(Network, average.module) if average else self.network
         with closing(self._objective(stage, data)) as objective:
@@ -191,6 +194,20 @@ class Run:
                     "dev": scores,
                 }
                 self._finish_epoch(record, tested, optimizer, average)
+        if stage.start_share:
+            self._average_with_start(stage, dev_features)
+
+    def _average_with_start(self, stage: Stage, dev_features: Grids) -> None:
+        """The best weights become their mean with those of the stage's start, if that scores higher."""
+        assert self.start_weights is not None
+        self.network.load_state_dict(_between(self.best_weights, self.start_weights, stage.start_share))
+        scores = self.workers.from_first(partial(self._evaluate, self.network, dev_features, stage))
+        *before, last = self.state["history"]
+        self.state["history"] = [*before, last | {"dev_with_start": scores}]
+        better = self._keep_if_better(self.network, scores)
+        self.start_weights = None
+        self.results.write_record(self._record())
+        self.results.tell("averaged with the stage's start: " + _told(scores, better))
 
     def _evaluate(self, tested: Network, features: Grids, stage: Stage) -> dict[str, float]:
         """Scores on the dev split."""
@@ -208,7 +225,8 @@ class Run:
         if stage.objective == "cross-entropy":
             return CrossEntropy(self.config.label_smoothing)
         references = [[text[1:] for text in texts] for texts in data.captions]
-        return SelfCritical(ParallelReward(references, self.config.bleu_weight, self.config.reward_processes))
+        bleu_weight = self.config.bleu_weight if stage.bleu_weight is None else stage.bleu_weight
+        return SelfCritical(ParallelReward(references, bleu_weight, self.config.reward_processes))
 
     def _new_average(self) -> AveragedModel | None:
         """Of the network's weights over the steps of a stage, where it goes on if it was interrupted."""
@@ -250,22 +268,24 @@ class Run:
         state = self.state
         state["history"] = [*state["history"], record]
         state["epoch"] += 1
-        better = record["dev"]["CIDEr"] > state["best"]
-        if better:
-            state["best"], state["since_best"] = record["dev"]["CIDEr"], 0
-            self.best_weights = _copy(tested)
-            self.save_checkpoint(tested, record["dev"])
-        else:
-            state["since_best"] += 1
+        better = self._keep_if_better(tested, record["dev"])
+        state["since_best"] = 0 if better else state["since_best"] + 1
         self._save_state(optimizer, average)
         self.results.write_record(self._record())
         self.results.show([record])
         name = shown(record)
         self.results.tell(
-            f"epoch {record['epoch']}: {name} {record[name]:.3f}, {record['seconds']:.0f} s, dev "
-            + ", ".join(f"{name} {value:.3f}" for name, value in record["dev"].items())
-            + (" (best so far)" if better else "")
+            f"epoch {record['epoch']}: {name} {record[name]:.3f}, {record['seconds']:.0f} s, "
+            + _told(record["dev"], better)
         )
+
+    def _keep_if_better(self, network: Network, dev_scores: dict[str, float]) -> bool:
+        better: bool = dev_scores["CIDEr"] > self.state["best"]
+        if better:
+            self.state["best"] = dev_scores["CIDEr"]
+            self.best_weights = _copy(network)
+            self.save_checkpoint(network, dev_scores)
+        return better
 
     def _record(self) -> dict[str, Any]:
         """What was done to come here: it goes with the checkpoint and into docs/runs."""
@@ -299,6 +319,7 @@ class Run:
                 "state": self.state,
                 "network": self.network.state_dict(),
                 "best_weights": self.best_weights,
+                "start_weights": self.start_weights,
                 "optimizer": optimizer.state_dict() if optimizer else None,
                 "average": average.state_dict() if average else None,
             }
@@ -311,6 +332,7 @@ class Run:
             return
         check_same_run(self.config.output, self.settings, content["settings"])
         self.state, self.best_weights = content["state"], content["best_weights"]
+        self.start_weights = content["start_weights"]
         self.network.load_state_dict(content["network"])
         self._optimizer_state, self._average_state = content["optimizer"], content["average"]
         self.results.tell(f"going on after epoch {len(self.state['history'])}")
@@ -339,6 +361,21 @@ def _move_average(decay: float, averages: Any, currents: Any, steps: Any) -> Non
     """
     steps = int(steps)
     get_ema_multi_avg_fn(min(decay, (1 + steps) / (10 + steps)))(averages, currents, steps)
+
+
+def _between(
+    weights: dict[str, torch.Tensor], others: dict[str, torch.Tensor], share: float
+) -> dict[str, torch.Tensor]:
+    """Their mean, with this share of the others; counts stay what they are."""
+    return {
+        name: torch.lerp(tensor, others[name], share) if tensor.is_floating_point() else tensor
+        for name, tensor in weights.items()
+    }
+
+
+def _told(scores: dict[str, float], best: bool) -> str:
+    told = ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
+    return f"dev {told}" + (" (best so far)" if best else "")
 
 
 def _copy(network: Network) -> dict[str, torch.Tensor]:

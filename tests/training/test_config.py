@@ -4,7 +4,7 @@ import pytest
 import tyro
 
 from tests.conftest import ROOT
-from training.config import Config, with_file
+from training.config import Config, Stage, with_file
 
 
 def parse(*arguments):
@@ -19,7 +19,8 @@ def test_every_file_that_comes_with_it_is_valid(name):
 
 def test_the_best_trains_self_critically_and_the_baseline_does_not():
     best, baseline = (parse("--config", str(ROOT / "configs" / f"{n}.yaml")) for n in ("best", "baseline"))
-    assert list(best.stages) == ["frozen", "fine_tune", "self_critical", "joint"] and best.bleu_weight > 0
+    assert list(best.stages) == ["frozen", "fine_tune", "self_critical", "joint"]
+    assert best.self_critical.bleu_weight and best.joint.bleu_weight and best.joint.start_share
     assert all(stage.objective == "cross-entropy" for stage in baseline.stages.values())
 
 
@@ -48,6 +49,11 @@ def test_a_file_without_settings_is_refused(tmp_path, content):
 
 def test_left_and_right_stay_what_they_are_in_ones_own_pictures():
     assert parse("--config", str(ROOT / "configs" / "own-pictures.yaml")).views == ("plain",)
+
+
+def test_a_share_is_less_than_the_whole():
+    with pytest.raises(ValueError, match="start_share must be at least 0 and less than 1, not 1"):
+        Stage(epochs=1, learning_rate=0.1, start_share=1)
 
 
 def test_what_goes_with_init_alone_is_refused_without_it():

@@ -73,6 +73,7 @@ def test_results_are_where_it_says(folder, uninterrupted):
     stages = ["frozen"] * 3 + ["fine_tune"] * 2 + ["self_critical", "joint"]
     assert [record["stage"] for record in history] == stages
     assert [record["encoder_stages"] for record in history] == [0, 0, 0, 1, 1, 0, 1]
+    assert [record["epoch"] for record in history if "dev_with_start" in record] == [3, 7]
     assert history[2]["loss"] < history[0]["loss"] and history[5]["reward"] > 0
     assert all(record["images_per_second"] > 0 and "CIDEr" in record["dev"] for record in history)
     assert list((output / "tensorboard").glob("events.*"))
@@ -86,7 +87,8 @@ def test_the_best_epoch_is_kept_and_can_be_used(folder, uninterrupted):
     output = folder / "whole"
     history = json.loads((output / "record.json").read_text())["history"]
     checkpoint = Checkpoint.load(output / "best_model.pth")
-    assert checkpoint.scores["CIDEr"] == max(record["dev"]["CIDEr"] for record in history)
+    scores = [record[name]["CIDEr"] for record in history for name in ("dev", "dev_with_start") if name in record]
+    assert checkpoint.scores["CIDEr"] == max(scores)
     assert checkpoint.training["photographs"] == 48
     captioner = load_captioner(ModelSettings(checkpoint=output / "best_model.pth", vocabulary=output / "vocab.pkl"))
     assert captioner.caption([drawn()])[0][0].text
