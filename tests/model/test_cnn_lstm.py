@@ -51,11 +51,17 @@ def test_numbers_are_chosen_by_the_processor():
 
 
 def test_the_numbers_hardly_change_what_is_said(captioner, photographs):
-    """The processor's best against single precision: the same captions here, about as likely."""
-    single = load_captioner(replace(SHIPPED, dtype="fp32"))
-    for [found], [expected] in zip(captioner.caption(photographs), single.caption(photographs), strict=True):
-        assert found.text == expected.text and found.low_confidence == expected.low_confidence
-        assert found.log_probability == pytest.approx(expected.log_probability, abs=0.1)
+    """The processor's best against single precision: what either says first is among the other's captions and about
+    as likely there. A narrow beam may lose it, and two that are as likely as each other may change places.
+    """
+    single, options = load_captioner(replace(SHIPPED, dtype="fp32")), DecodingOptions(beam_size=10, num_captions=10)
+    for found, expected in zip(
+        captioner.caption(photographs, options), single.caption(photographs, options), strict=True
+    ):
+        assert found[0].low_confidence == expected[0].low_confidence
+        for ours, theirs in ((found, expected), (expected, found)):
+            likely = {caption.text: caption.log_probability for caption in theirs}
+            assert ours[0].log_probability == pytest.approx(likely[ours[0].text], abs=0.1)
 
 
 @pytest.mark.parametrize("method", ["beam", "greedy", "sample"])
@@ -97,6 +103,10 @@ def test_attention_differs_between_words(captioner, photographs):
     assert len({word.attention for word in caption.words}) == len(caption.words)
 
 
+def probabilities(caption):
+    return [word.probability for word in caption.words]
+
+
 def test_the_thorough_look_is_the_same_from_both_sides(captioner, photographs):
     thorough = load_captioner(replace(SHIPPED, dtype="fp32", look="thorough"))
     assert thorough.digest == captioner.digest
@@ -107,7 +117,7 @@ def test_the_thorough_look_is_the_same_from_both_sides(captioner, photographs):
     for [caption], [other], [seen_once] in zip(straight, mirrored, usual, strict=True):
         assert caption.text == other.text
         assert caption.log_probability == pytest.approx(other.log_probability, abs=0.01)
-        assert abs(caption.log_probability - seen_once.log_probability) > 0.01
+        assert probabilities(caption) != pytest.approx(probabilities(seen_once), abs=0.01)
         for word, its_other in zip(caption.words, other.words, strict=True):
             assert len(word.attention) == 9 and sum(map(sum, word.attention)) == pytest.approx(1, abs=1e-4)
             turned = [weight for row in its_other.attention for weight in reversed(row)]

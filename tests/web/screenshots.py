@@ -41,7 +41,7 @@ def result(page: Page) -> None:
 
 def attention(page: Page) -> None:
     result(page)
-    card(page).locator(".word").nth(1).focus()
+    card(page).locator(".word").nth(4).focus()
     expect(card(page).locator(".heat")).to_be_visible()
 
 
