@@ -19,6 +19,6 @@ def written_whole(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:  # so it is where a write failed
+        if isinstance(error, OSError) and error.errno and error.filename is None:  # so it is where a write failed
             raise OSError(error.errno, error.strerror, str(path)) from None
         raise

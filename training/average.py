@@ -41,22 +41,23 @@ def average(checkpoints: Sequence[Checkpoint]) -> Checkpoint:
         for name in ("vocabulary_digest", "decoder_config", "stride", "preprocessing"):
             if getattr(first, name) != getattr(other, name):
                 raise CheckpointMismatch(f"the checkpoints differ in {name}: they cannot be averaged")
+    shares = [1 / len(checkpoints)] * len(checkpoints)
     return replace(
         first,
-        encoder=_mean([checkpoint.encoder for checkpoint in checkpoints]),
-        decoder=_mean([checkpoint.decoder for checkpoint in checkpoints]),
+        encoder=weighted_mean([checkpoint.encoder for checkpoint in checkpoints], shares),
+        decoder=weighted_mean([checkpoint.decoder for checkpoint in checkpoints], shares),
         scores={},
         familiarity=None,
     )
 
 
-def _mean(weights: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+def weighted_mean(weights: Sequence[dict[str, Tensor]], shares: Sequence[float]) -> dict[str, Tensor]:
     """What is the same in all stays so to the last bit: features that were computed with it are found again."""
     first = weights[0]
     return {
         name: tensor
         if all(torch.equal(tensor, other[name]) for other in weights)
-        else torch.stack([other[name] for other in weights]).mean(dim=0)
+        else torch.stack([share * other[name] for share, other in zip(shares, weights, strict=True)]).sum(dim=0)
         for name, tensor in first.items()
     }
 

@@ -149,10 +149,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         figures, captions = evaluate(config)
         report = evaluation_report(figures, captions)
         print(report.partition("\n## Captions")[0])
-        for name, content in (("scores.json", figures), ("captions.json", captions)):
+        contents = {"scores.json": figures, "captions.json": captions}
+        texts = {name: json.dumps(each, indent=1, ensure_ascii=False) + "\n" for name, each in contents.items()}
+        for name, text in (texts | {"report.md": report}).items():
             with written_whole(config.output / name) as file:
-                file.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-        (config.output / "report.md").write_text(report)
+                file.write_text(text)
         draw_reliability(figures["calibration"], config.output / "reliability.png")
     except (DatasetRefused, TooManyRefused, OptionRefused, *LOADING_ERRORS) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -236,16 +236,16 @@ class FineTuning:
         network = self.network
         if self.config.lora_rank:
             network = copy.deepcopy(network).merge_and_unload()
-        with tempfile.TemporaryDirectory(dir=self.config.output) as folder:
-            for part in (network, self.processor, self.tokenizer):
-                try:
+        record = {"settings": self.settings, "transformers": transformers.__version__, "history": self.history}
+        try:
+            with tempfile.TemporaryDirectory(dir=self.config.output) as folder:
+                for part in (network, self.processor, self.tokenizer):
                     part.save_pretrained(folder)
-                except (SafetensorError, OSError) as error:  # a full disk
-                    raise OSError(f"{self.config.output}: {error}") from None
-            record = {"settings": self.settings, "transformers": transformers.__version__, "history": self.history}
-            (Path(folder) / "finetuning.json").write_text(json.dumps(record, indent=1) + "\n")
-            for file in Path(folder).iterdir():
-                file.replace(self.config.output / file.name)
+                (Path(folder) / "finetuning.json").write_text(json.dumps(record, indent=1) + "\n")
+                for file in Path(folder).iterdir():
+                    file.replace(self.config.output / file.name)
+        except (SafetensorError, OSError) as error:  # a full disk
+            raise OSError(f"{self.config.output}: {error}") from None
 
     @property
     def _state_file(self) -> Path:

@@ -22,6 +22,7 @@ from model.decoder import Decoder, DecoderConfig
 from model.encoder import STAGES, Encoder, Preprocessing
 from model.registry import choose_device
 from model.vocabulary import SPECIAL_TOKENS, Vocabulary
+from training.average import weighted_mean
 from training.config import Config, Stage
 from training.datasets import DatasetRefused, Record, in_split, name_dataset, read_dataset
 from training.distributed import Workers
@@ -127,7 +128,7 @@ class Run:
                 if number >= self.state["stage"]:
                     self._run_stage(name, stage)
                     self.state |= {"stage": number + 1, "epoch": 0, "since_best": 0}
-                    self._optimizer_state = self._average_state = None
+                    self._optimizer_state = self._average_state = self.start_weights = None
                     self.network.load_state_dict(self.best_weights)
                     self._save_state(None)
             if self.workers.first:
@@ -200,12 +201,12 @@ class Run:
     def _average_with_start(self, stage: Stage, dev_features: Grids) -> None:
         """The best weights become their mean with those of the stage's start, if that scores higher."""
         assert self.start_weights is not None
-        self.network.load_state_dict(_between(self.best_weights, self.start_weights, stage.start_share))
+        shares = [1 - stage.start_share, stage.start_share]
+        self.network.load_state_dict(weighted_mean([self.best_weights, self.start_weights], shares))
         scores = self.workers.from_first(partial(self._evaluate, self.network, dev_features, stage))
         *before, last = self.state["history"]
         self.state["history"] = [*before, last | {"dev_with_start": scores}]
         better = self._keep_if_better(self.network, scores)
-        self.start_weights = None
         self.results.write_record(self._record())
         self.results.tell("averaged with the stage's start: " + _told(scores, better))
 
@@ -361,16 +362,6 @@ def _move_average(decay: float, averages: Any, currents: Any, steps: Any) -> Non
     """
     steps = int(steps)
     get_ema_multi_avg_fn(min(decay, (1 + steps) / (10 + steps)))(averages, currents, steps)
-
-
-def _between(
-    weights: dict[str, torch.Tensor], others: dict[str, torch.Tensor], share: float
-) -> dict[str, torch.Tensor]:
-    """Their mean, with this share of the others; counts stay what they are."""
-    return {
-        name: torch.lerp(tensor, others[name], share) if tensor.is_floating_point() else tensor
-        for name, tensor in weights.items()
-    }
 
 
 def _told(scores: dict[str, float], best: bool) -> str:

@@ -27,6 +27,11 @@ def test_a_full_disk_leaves_what_was_there_and_is_told_with_the_name(save, tmp_p
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
 
 
+def test_an_error_that_is_not_of_the_system_is_told_as_it_is(tmp_path):
+    with pytest.raises(OSError, match="image file is truncated"), written_whole(tmp_path / "copy.jpg"):
+        raise OSError("image file is truncated")  # as Pillow does
+
+
 def test_what_cannot_be_saved_for_another_reason_is_told_as_it_is(tmp_path):
     with pytest.raises(AttributeError, match="lambda"):
         save_tensors({"a": lambda: None}, tmp_path / "last.pth")

@@ -13,7 +13,7 @@ from model.vocabulary import Vocabulary
 from tests.conftest import no_file_larger_than
 from tests.pictures import drawn
 from tests.training.drawn_dataset import draw, write
-from training.average import average, main, stages_that_differ
+from training.average import average, main, stages_that_differ, weighted_mean
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +44,12 @@ def test_the_mean_of_every_weight(family):
     for name in ("output.weight", "layers.0.weight_hh"):
         assert torch.allclose(found.decoder[name], sum(c.decoder[name] for c in family) / 3, atol=1e-6)
     assert found.encoder.keys() == family[0].encoder.keys()
+
+
+def test_the_mean_of_two_sets_of_weights():
+    ours, theirs = ({"w": torch.full((2,), value), "count": torch.tensor(3)} for value in (1.0, 3.0))
+    mean = weighted_mean([ours, theirs], [0.75, 0.25])
+    assert mean["w"].tolist() == [1.5, 1.5] and mean["count"] == 3 and ours["w"].tolist() == [1.0, 1.0]
 
 
 def test_what_is_shared_stays_and_the_rest_is_told(family):
