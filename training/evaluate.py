@@ -1,7 +1,8 @@
 """Scores a captioner on a split: python -m training.evaluate --data DIR --split test
 
 Writes to --output: scores.json (all figures), captions.json (every caption with its references and score),
-report.md (the table beside published results, and the best, middle and worst captions) and reliability.png.
+report.md (the table beside published results, scores by what the photographs show, the commonest captions, and the
+best, middle and worst), reliability.png, and contact_sheet.jpg (best, middle and worst with their photographs).
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ from model.vocabulary import Vocabulary, tokenise
 from training.datasets import DatasetRefused, Record, Split, in_split, is_flickr8k_test, read_dataset
 from training.features import TooManyRefused, check_refused
 from training.intervals import bootstrap_intervals
-from training.metrics import Scores, java_found, ptb_tokenise, score
-from training.pictures import draw_reliability
-from training.quality import calibration, caption_quality
+from training.metrics import Scores, human_scores, java_found, ptb_tokenise, score
+from training.pictures import draw_gallery, draw_reliability
+from training.quality import by_group, calibration, caption_quality
 from training.report import evaluation_report
 
 
@@ -104,11 +105,13 @@ def evaluate(config: Config) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         "photographs": len(records),
         "references": sum(map(len, references)),
         "model": describe_model(captioner),
-        "decoding": _describe(config.decoding) + (", thorough look" if config.model.look == "thorough" else ""),
+        "decoding": _describe(config.decoding) + _describe_sight(config.model),
         "images_per_second": len(records) / seconds,
         "scores": ours.corpus,
         "intervals": bootstrap_intervals(hypotheses, references, ours.by_image),
         "scores_ptb": ptb.corpus if ptb else {},
+        "people": human_scores(references),
+        "groups": by_group(hypotheses, references, cider),
         "inexpressible": inexpressible(references, vocabulary) if vocabulary else {},
         "quality": caption_quality(hypotheses, references)
         | ({"vocabulary": len(vocabulary)} if vocabulary else {})
@@ -142,6 +145,12 @@ def _describe(options: DecodingOptions) -> str:
     return "greedy"
 
 
+def _describe_sight(model: ModelSettings) -> str:
+    """How the captioner is shown the photographs, where not as usual."""
+    size = f", {model.image_size} pixels" if model.image_size else ""
+    return size + (", thorough look" if model.look == "thorough" else "")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     try:
         config = tyro.cli(Config, args=arguments, description=__doc__)
@@ -155,10 +164,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with written_whole(config.output / name) as file:
                 file.write_text(text)
         draw_reliability(figures["calibration"], config.output / "reliability.png")
+        photographs = {record.name: record.path for record in read_dataset(config.data)}
+        draw_gallery(captions, photographs, config.output / "contact_sheet.jpg")
     except (DatasetRefused, TooManyRefused, OptionRefused, *LOADING_ERRORS) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(f"written to {config.output}: scores.json, captions.json, report.md, reliability.png")
+    print(f"written to {config.output}: scores.json, captions.json, report.md, reliability.png, contact_sheet.jpg")
     return 0
 
 

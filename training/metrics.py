@@ -10,6 +10,7 @@ import shutil
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from nltk.translate.bleu_score import corpus_bleu
 from pycocoevalcap.cider.cider import Cider
@@ -38,11 +39,7 @@ def score(
     that is too short to have any, so it is never above the COCO evaluation's); ROUGE-1 and 2 are F-measures against
     the best reference; ROUGE-L is pycocoevalcap's (beta 1.2). `rouge=False` leaves out what takes long.
     """
-    weights = [tuple(1 / n for _ in range(n)) for n in range(1, 5)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # "evaluates to 0": that is the answer without smoothing
-        bleu = corpus_bleu([list(map(list, r)) for r in references], list(map(list, hypotheses)), weights)
-    corpus = {f"B-{n}": float(value) for n, value in enumerate(bleu, start=1)}
+    corpus = {f"B-{n}": value for n, value in enumerate(_bleu(hypotheses, references), start=1)}
     truth = {i: [" ".join(reference) for reference in texts] for i, texts in enumerate(references)}
     given = {i: [" ".join(hypothesis)] for i, hypothesis in enumerate(hypotheses)}
     _, cider = Cider().compute_score(truth, given)
@@ -52,6 +49,34 @@ def score(
     if meteor:
         corpus["METEOR"] = float(Meteor().compute_score(truth, given)[0])
     return Scores(corpus, by_image)
+
+
+def _bleu(hypotheses: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> list[float]:
+    """BLEU-1 to 4."""
+    weights = [tuple(1 / n for _ in range(n)) for n in range(1, 5)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # "evaluates to 0": that is the answer without smoothing
+        bleu = corpus_bleu([list(map(list, r)) for r in references], list(map(list, hypotheses)), weights)
+    return list(map(float, bleu))
+
+
+def corpus_bleu_4(hypotheses: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> float:
+    """See `score`."""
+    return _bleu(hypotheses, references)[3]
+
+
+def human_scores(references: Sequence[Sequence[Tokens]]) -> dict[str, Any]:
+    """What people reach against each other: every reference scored against the others of its photograph, the mean
+    over the positions that all photographs have. `others` is how many there are at least; empty where there are none.
+    """
+    positions = min(map(len, references))
+    if positions < 2:
+        return {}
+    found = [
+        score([own[i] for own in references], [[*own[:i], *own[i + 1 :]] for own in references]).corpus
+        for i in range(positions)
+    ]
+    return {"others": positions - 1, "scores": {n: sum(each[n] for each in found) / positions for n in found[0]}}
 
 
 class _Spaces:

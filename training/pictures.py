@@ -79,19 +79,23 @@ def draw_attention(captioner: Captioner, image: Image.Image, output: Path) -> No
     _save(figure, output)
 
 
-def draw_gallery(captions: Sequence[Mapping[str, Any]], photographs: Mapping[str, Path], output: Path) -> None:
-    """The best, middle and worst captions by CIDEr under their photographs."""
-    parts = best_middle_worst(captions, _COLUMNS)
-    figure, axes = plt.subplots(len(parts), _COLUMNS, figsize=(15, 11), constrained_layout=True, squeeze=False)
-    for row, (title, entries) in zip(axes, parts.items(), strict=True):
-        for axis in row:
-            axis.axis("off")
-        for axis, entry in zip(row, entries, strict=False):
+def draw_gallery(
+    captions: Sequence[Mapping[str, Any]], photographs: Mapping[str, Path], output: Path, each: int = _COLUMNS
+) -> None:
+    """The `each` best, middle and worst captions by CIDEr under their photographs."""
+    parts = best_middle_worst(captions, each)
+    rows = -(-each // _COLUMNS)
+    figure, axes = plt.subplots(len(parts) * rows, _COLUMNS, figsize=(15, 3.7 * rows * len(parts)), squeeze=False)
+    for axis in axes.flat:
+        axis.axis("off")
+    for number, (title, entries) in enumerate(parts.items()):
+        for axis, entry in zip(axes[number * rows : (number + 1) * rows].flat, entries, strict=False):
             axis.imshow(decode_image(photographs[entry["name"]].read_bytes()))
             shown = f"{title}, CIDEr {entry['cider']:.2f}\n{textwrap.fill(entry['caption'], 34)}"
             reference = textwrap.fill(f"({entry['references'][0]})", 46)
             axis.set_title(shown, fontsize=9)
             axis.text(0.5, -0.02, reference, fontsize=6.5, ha="center", va="top", transform=axis.transAxes)
+    figure.set_layout_engine("constrained")
     _save(figure, output)
 
 
@@ -118,10 +122,13 @@ def attention(
     draw_attention(load_captioner(model), decode_image(photograph.read_bytes()), output)
 
 
-def gallery(captions: tyro.conf.Positional[Path], data: Path, output: Path = Path("runs/gallery.png")) -> None:
-    """Best, middle and worst of the captions.json that training.evaluate wrote, with the photographs of --data."""
+def gallery(
+    captions: tyro.conf.Positional[Path], data: Path, output: Path = Path("runs/gallery.png"), each: int = _COLUMNS
+) -> None:
+    """Best, middle and worst (--each of them) of the captions.json that training.evaluate wrote, with the photographs
+    of --data."""
     photographs = {record.name: record.path for record in read_dataset(data)}
-    draw_gallery(json.loads(captions.read_text()), photographs, output)
+    draw_gallery(json.loads(captions.read_text()), photographs, output, each)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

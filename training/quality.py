@@ -13,6 +13,9 @@ from scipy.stats import spearmanr
 
 from model.captioner import Caption
 from model.vocabulary import SPECIAL_TOKENS
+from training.groups import GROUPS, OTHER, groups_of
+from training.metrics import corpus_bleu_4
+from training.nouns import share_named
 
 # No English sentence ends with one of these. (Others of their kind do: "a dog with a man behind".)
 _NEVER_LAST = {
@@ -20,14 +23,18 @@ _NEVER_LAST = {
     *("his", "her", "its", "their", "is", "are", "while", "near", "between"),
 }
 _BINS = 10
+_COMMONEST = 20
 
 
 def caption_quality(
     hypotheses: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[str]]]
 ) -> dict[str, Any]:
-    """Counts over captions, all as words. `cut_off` and `repeated_bigrams` name how many captions have the fault."""
+    """Counts over captions, all as words. `cut_off` and `repeated_bigrams` name how many captions have the fault;
+    `misses` and `all_named` are the shares of captions of whose nouns no reference has any, or has every one.
+    """
     used = {word for words in hypotheses for word in words}
     known = {word for texts in references for text in texts for word in text}
+    named = [share_named(words, texts) for words, texts in zip(hypotheses, references, strict=True)]
     return {
         "different_captions": len({tuple(words) for words in hypotheses}),
         "exact_matches": sum(words in texts for words, texts in zip(hypotheses, references, strict=True)),
@@ -38,6 +45,29 @@ def caption_quality(
         "different_words_in_references": len(known),
         "mean_words": float(np.mean([len(words) for words in hypotheses])),
         "mean_reference_words": float(np.mean([len(text) for texts in references for text in texts])),
+        "misses": float(np.mean([share == 0 for share in named])),
+        "all_named": float(np.mean([share == 1 for share in named])),
+        "commonest": Counter(" ".join(words) for words in hypotheses).most_common(_COMMONEST),
+    }
+
+
+def by_group(
+    hypotheses: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[str]]], cider: Sequence[float]
+) -> dict[str, dict[str, float]]:
+    """Scores of the photographs of each group that has any; CIDEr's document frequencies are the whole split's."""
+    rows: dict[str, list[int]] = {group: [] for group in (*GROUPS, OTHER)}
+    for row, texts in enumerate(references):
+        for group in groups_of(texts):
+            rows[group].append(row)
+    return {
+        group: {
+            "photographs": len(own),
+            "CIDEr": float(np.mean([cider[row] for row in own])),
+            "B-4": corpus_bleu_4([hypotheses[row] for row in own], [references[row] for row in own]),
+            "misses": float(np.mean([share_named(hypotheses[row], references[row]) == 0 for row in own])),
+        }
+        for group, own in rows.items()
+        if own
     }
 
 

@@ -1,7 +1,8 @@
 """Tables and galleries in Markdown from the scores that training.evaluate measured.
 
 `python -m training.report SCORES.json DOCUMENT.md …` puts the figures into documents, between the comments
-`<!-- scores -->` and `<!-- /scores -->`, so that no figure in them is typed by hand.
+`<!-- scores DATASET -->` and `<!-- /scores -->`, and those by group between `<!-- groups DATASET -->` and
+`<!-- /groups -->`, so that no figure in them is typed by hand. DATASET is the name of the evaluated folder.
 """
 
 from __future__ import annotations
@@ -86,10 +87,26 @@ def evaluation_report(figures: Mapping[str, Any], captions: Sequence[Mapping[str
         "",
         summary(figures),
         "",
+        "## By what the photographs show",
+        "",
+        group_table(figures),
+        "",
+        "## The commonest captions",
+        "",
+        *(f"- {count} × {text}" for text, count in figures["quality"]["commonest"]),
+        "",
         "## Captions",
         gallery(captions),
     ]
     return "\n".join(lines) + "\n"
+
+
+def group_table(figures: Mapping[str, Any]) -> str:
+    """Scores by group of photographs; a photograph may be in several."""
+    lines = ["| | photographs | CIDEr | B-4 | captions that miss everything |", "|---|---|---|---|---|"]
+    for name, own in figures["groups"].items():
+        lines.append(f"| {name} | {own['photographs']} | {own['CIDEr']:.3f} | {own['B-4']:.3f} | {own['misses']:.0%} |")
+    return "\n".join(lines)
 
 
 def summary(figures: Mapping[str, Any], also: Sequence[Mapping[str, Any]] = ()) -> str:
@@ -103,6 +120,8 @@ def summary(figures: Mapping[str, Any], also: Sequence[Mapping[str, Any]] = ()) 
         rows |= REFERENCE_RESULTS
         note = "The rows below ours are published figures, or measured, on the same split."
     else:
+        people = figures["people"]
+        rows |= {f"one person against the other {people['others']}": people["scores"]} if people else {}
         note = (
             "These are not the photographs of Flickr8k's official test split: published figures do not compare, and "
             "the checkpoint may have been trained on some of them."
@@ -131,6 +150,8 @@ def _quality_lines(figures: Mapping[str, Any]) -> list[str]:
     lines = [
         f"- different captions: {quality['different_captions']} of {photographs}"
         + (f"; word for word one of the references: {quality['exact_matches']}" if "exact_matches" in quality else ""),
+        f"- captions of whose nouns no reference has any: {quality['misses']:.1%}; that have every one of theirs in "
+        f"some reference: {quality['all_named']:.1%}",
         f"- words used: {quality['different_words']}"
         + (f" of the {quality['vocabulary']} known" if "vocabulary" in quality else "")
         + f"; the references use {quality['different_words_in_references']}",
@@ -152,11 +173,13 @@ def _quality_lines(figures: Mapping[str, Any]) -> list[str]:
 
 
 def fill_in(document: str, figures: Mapping[str, Any], also: Sequence[Mapping[str, Any]] = ()) -> str:
-    """The document with the figures in its place for them. Raises ValueError where it has none."""
-    place = re.compile(r"(<!-- scores -->\n).*?(<!-- /scores -->)", re.DOTALL)
+    """The document with the figures in its places for them. Raises ValueError where it has none."""
+    dataset = figures["dataset"]
+    texts = {"scores": summary(figures, also), "groups": group_table(figures)}
+    place = re.compile(rf"(<!-- (scores|groups) {re.escape(dataset)} -->\n).*?(<!-- /\2 -->)", re.DOTALL)
     if not place.search(document):
-        raise ValueError("there is no <!-- scores --> … <!-- /scores --> in it")
-    return place.sub(lambda found: f"{found[1]}{summary(figures, also)}\n{found[2]}", document)
+        raise ValueError(f"there is no <!-- scores {dataset} --> … <!-- /scores --> in it")
+    return place.sub(lambda found: f"{found[1]}{texts[found[2]]}\n{found[3]}", document)
 
 
 @dataclass(frozen=True)

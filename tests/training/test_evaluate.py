@@ -30,6 +30,7 @@ def result(data, tmp_path_factory):
     arguments = ["--data", str(data), "--split", "test", "--output", str(output), "--beam-size", "5", *MODEL]
     assert main(arguments) == 0
     assert (output / "reliability.png").read_bytes().startswith(b"\x89PNG")
+    assert (output / "contact_sheet.jpg").read_bytes().startswith(b"\xff\xd8")
     figures, captions = (json.loads((output / f"{name}.json").read_text()) for name in ("scores", "captions"))
     return figures | {"captions": captions}, (output / "report.md").read_text()
 
@@ -46,12 +47,19 @@ def test_the_record_is_complete(result):
     assert all(low - 1e-9 <= scores["scores"][n] <= high + 1e-9 for n, (low, high) in scores["intervals"].items())
     assert 1 <= scores["quality"]["different_captions"] <= 16 and scores["quality"]["repeated_bigrams"] == 0
     assert -1 <= scores["calibration"]["caption_rank_correlation"] <= 1
+    assert 0 <= scores["quality"]["all_named"] <= 1 - scores["quality"]["misses"] <= 1
+    assert sum(count for _, count in scores["quality"]["commonest"]) <= 16
+    assert scores["groups"]["other"]["photographs"] == 16  # drawn shapes are of no group
+    assert scores["groups"]["other"]["CIDEr"] == pytest.approx(scores["scores"]["CIDEr"])
+    assert scores["people"]["others"] == 2 and scores["people"]["scores"]["CIDEr"] > scores["scores"]["CIDEr"]
     assert 0 <= scores["inexpressible"]["words"] <= scores["inexpressible"]["references"] <= 1
 
 
 def test_the_report_shows_captions_beside_their_photographs(result):
     scores, report = result
-    assert "not the photographs of Flickr8k's official test split" in report and "one person" not in report
+    assert "not the photographs of Flickr8k's official test split" in report
+    assert "| one person against the other 2 |" in report and "one person against the other four" not in report
+    assert "| other | 16 |" in report and f"- {scores['quality']['commonest'][0][1]} × " in report
     assert report.count("(CIDEr ") == 15
     entry = scores["captions"][0]
     assert f"`{entry['name']}`: **{entry['caption']}**" in report and entry["references"][0] in report

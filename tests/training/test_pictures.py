@@ -2,6 +2,7 @@
 
 import json
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from PIL import Image
@@ -50,6 +51,9 @@ def test_gallery(tmp_path):
     arguments = ["gallery", str(tmp_path / "captions.json"), "--data", str(data), "--output", str(output)]
     assert main(arguments) == 0
     assert colours(output) > 100
+    height = len(plt.imread(output))
+    assert main([*arguments, "--each", "6"]) == 0
+    assert len(plt.imread(output)) == 2 * height
 
 
 @pytest.mark.parametrize("arguments", [["curves", "nowhere"], ["attention", "nowhere.jpg"]])

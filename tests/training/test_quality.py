@@ -1,7 +1,7 @@
 import pytest
 
 from model.captioner import Caption, Word
-from training.quality import calibration, caption_quality, has_repeated_bigram, is_cut_off
+from training.quality import by_group, calibration, caption_quality, has_repeated_bigram, is_cut_off
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,21 @@ def test_faults_are_counted():
         "different_words_in_references": 5,
         "mean_words": 3,
         "mean_reference_words": 7 / 4,
+        "misses": 3 / 4,  # "a dog" beside a cat, a man beside an x, and a caption that names nothing
+        "all_named": 1 / 4,
+        "commonest": [("a dog", 2), ("a man in a", 1), ("a a a <unk>", 1)],
     }
+
+
+def test_scores_by_what_people_name():
+    """The dog is named by two of its people, the car by one of two alone; the last photograph shows nothing known."""
+    references = [["a dog in a car", "the dogs sleep", "an animal"], ["a red car", "a street"], ["a purple haze"]]
+    split = [[text.split() for text in texts] for texts in references]
+    captions = [text.split() for text in ("a dog", "a cat", "a purple haze")]
+    found = by_group(captions, split, [3.0, 1.0, 0.5])
+    assert list(found) == ["animals", "other"]
+    assert found["animals"] == {"photographs": 1, "CIDEr": 3.0, "B-4": pytest.approx(0, abs=1e-9), "misses": 0.0}
+    assert found["other"]["photographs"] == 2 and found["other"]["CIDEr"] == 0.75 and found["other"]["misses"] == 0.5
 
 
 def captions(*probabilities):
