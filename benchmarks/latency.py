@@ -19,8 +19,9 @@ import tyro
 from benchmarks.measure import MatrixProduct, machine, milliseconds, multiply_adds, run_part, table
 from benchmarks.photographs import photographs
 from model.answer import describe_answer
-from model.captioner import Captioner, DecodingOptions, Stopwatch
+from model.captioner import DecodingOptions, Stopwatch
 from model.checkpoint import Checkpoint
+from model.cnn_lstm import CnnLstmCaptioner
 from model.encoder import Encoder
 from model.images import decode_image
 from model.registry import Dtype, ModelSettings, load_captioner
@@ -28,6 +29,11 @@ from model.runtime import multiplies_bfloat16
 
 STAGES = ("decode", "encoder", "decoder", "json")
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+_SIGHTS: dict[str, dict[str, Any]] = {
+    "": {},
+    ", 224 pixels": {"image_size": 224},
+    ", thorough look": {"look": "thorough"},
+}
 _FLOOR_EVERY = 5  # requests
 
 
@@ -39,7 +45,7 @@ class Config:
 
 
 def measure(
-    captioner: Captioner, dtype: torch.dtype, uploads: Sequence[bytes], options: DecodingOptions
+    captioner: CnnLstmCaptioner, dtype: torch.dtype, uploads: Sequence[bytes], options: DecodingOptions
 ) -> dict[str, Any]:
     """p50 and p95 by stage and of the whole, from the bytes of a photograph to those of the answer."""
     product = MatrixProduct(dtype)
@@ -59,9 +65,9 @@ def measure(
                 seconds[stage].append(stopwatch.milliseconds[stage] / 1000)
             seconds["total"].append(total)
     found: dict[str, Any] = {stage: milliseconds(values) for stage, values in seconds.items()}
-    checkpoint = Checkpoint.load(ModelSettings().checkpoint)
-    image_size = checkpoint.preprocessing.image_size
-    macs = multiply_adds(Encoder(checkpoint.stride), image_size)
+    image_size = captioner.preprocessing.image_size
+    views = 2 if captioner.mirrored else 1
+    macs = views * multiply_adds(Encoder(Checkpoint.load(ModelSettings().checkpoint).stride), image_size)
     floor = macs / product.rate * 1000
     return found | {
         "image_size": image_size,
@@ -78,8 +84,10 @@ def run(config: Config) -> dict[str, Any]:
     dtypes: tuple[Dtype, ...] = ("fp32", "bf16") if multiplies_bfloat16() else ("fp32",)
     found = {}
     for name in dtypes:
-        captioner = load_captioner(ModelSettings(device="cpu", dtype=name))
-        found[name] = measure(captioner, _DTYPES[name], uploads, config.options)
+        for sight, settings in _SIGHTS.items():
+            captioner = load_captioner(ModelSettings(device="cpu", dtype=name, **settings))
+            assert isinstance(captioner, CnnLstmCaptioner)
+            found[name + sight] = measure(captioner, _DTYPES[name], uploads, config.options)
     return {"machine": machine(), "requests": config.requests, "dtypes": found}
 
 

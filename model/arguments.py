@@ -17,7 +17,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     choices = {"backend": list(BACKENDS), "dtype": get_args(Dtype), "look": get_args(Look)}
     for setting in dataclasses.fields(ModelSettings):
         group.add_argument(
-            f"--{setting.name}",
+            "--" + setting.name.replace("_", "-"),
             default=setting.default,
             type=type(setting.default),
             choices=choices.get(setting.name),

@@ -138,6 +138,7 @@ def _identity(job: Job, parsed: argparse.Namespace) -> dict[str, Any]:
         "dtype": parsed.dtype,
         "prompt": parsed.prompt,
         "look": parsed.look,
+        "image_size": parsed.image_size,
         "batch_size": job.batch_size,
         "write_metadata": str(parsed.write_metadata) if parsed.write_metadata else None,
         **dataclasses.asdict(job.options),

@@ -22,8 +22,8 @@ from model.registry import BackendUnavailable, Dtype, Look
 from model.runtime import PackedDecoder, PackedEncoder, can_pack, multiplies_bfloat16
 from model.vocabulary import END, PAD, START, UNKNOWN, Vocabulary, join_words
 
-LARGER = 64
-"""Pixels a side that the thorough look adds to those of training: two cells of the grid."""
+CELL = 32
+"""Pixels a side that become one cell of the encoder's grid: sizes of the input are multiples of it."""
 
 TOKENS = Tokens(start=START, end=END, forbidden=(PAD, START, UNKNOWN))
 
@@ -57,6 +57,18 @@ def _decode(decoder: Any, features: Tensor, options: DecodingOptions) -> list[li
     return decode(decoder.step, decoder.init_state(features), len(features), TOKENS, options, features.device)
 
 
+def choose_image_size(size: int, trained: int) -> int:
+    """Pixels a side that the encoder is shown: 0 for those of training. Smaller is faster, and sees less.
+
+    Raises BackendUnavailable.
+    """
+    if size and (size % CELL or not 2 * CELL <= size <= 16 * CELL):
+        raise BackendUnavailable(
+            f"image_size is a multiple of {CELL} from {2 * CELL} to {16 * CELL}, or 0 for that of training, not {size}"
+        )
+    return size or trained
+
+
 def choose_dtype(name: Dtype, device: torch.device) -> torch.dtype:
     """bfloat16 where the processor has matrix arithmetic for it and nothing else is asked for.
 
@@ -88,12 +100,9 @@ class CnnLstmCaptioner:
     ) -> None:
         """`dtype` is single precision, or bfloat16 where `multiplies_bfloat16`.
 
-        In the thorough look the photograph is larger than in training, and mirrored beside it: the decoder attends to
-        the cells of both grids.
+        In the thorough look the photograph is seen mirrored, too: the decoder attends to the cells of both grids.
         """
         self.mirrored = look == "thorough"
-        if self.mirrored:
-            preprocessing = replace(preprocessing, image_size=preprocessing.image_size + LARGER)
         network = network.eval().requires_grad_(False)
         self.encoder: Encoder | PackedEncoder
         self.decoder: Decoder | PackedDecoder
@@ -113,6 +122,7 @@ class CnnLstmCaptioner:
         device: torch.device,
         dtype: Dtype = "auto",
         look: Look = "usual",
+        image_size: int = 0,
     ) -> CnnLstmCaptioner:
         """Raises CheckpointMismatch, VocabularyRefused, FileNotFoundError, BackendUnavailable."""
         numbers = choose_dtype(dtype, device)
@@ -120,7 +130,9 @@ class CnnLstmCaptioner:
         checkpoint.verify(vocabulary)
         network = Network.from_checkpoint(checkpoint)
         digest = file_digest(checkpoint_file)
-        return cls(network, vocabulary, checkpoint.preprocessing, device, digest, checkpoint.familiarity, numbers, look)
+        preprocessing = checkpoint.preprocessing
+        preprocessing = replace(preprocessing, image_size=choose_image_size(image_size, preprocessing.image_size))
+        return cls(network, vocabulary, preprocessing, device, digest, checkpoint.familiarity, numbers, look)
 
     @torch.inference_mode()
     def caption(

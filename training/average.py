@@ -1,7 +1,8 @@
-"""One model from several of one family: python -m training.average CHECKPOINT CHECKPOINT … --data DIR
+"""One model from several of one family: python -m training.average CHECKPOINT CHECKPOINT … --data DIR [DIR …]
 
 Checkpoints of one training, or of trainings from one start, are averaged weight by weight, which generalises better
-than each of them (Wortsman et al. 2022, arXiv 2203.05482). Choose what to average on the dev split.
+than each of them (Wortsman et al. 2022, arXiv 2203.05482). Choose what to average on the dev split. A single
+checkpoint keeps its weights and its record, and learns anew what its training photographs look like to it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from model.checkpoint import Checkpoint, CheckpointMismatch, file_digest
 from model.cnn_lstm import Network
 from model.encoder import STAGES
 from model.familiarity import Familiarity
-from training.datasets import DatasetRefused, in_split, read_dataset
+from training.datasets import DatasetRefused, in_split, read_dataset, spread
 from training.features import TooManyRefused, compute_features, learn_familiarity
 
 
@@ -27,8 +28,10 @@ from training.features import TooManyRefused, compute_features, learn_familiarit
 class Config:
     checkpoints: tyro.conf.Positional[tuple[Path, ...]]
     """The first one gives all but the weights."""
-    data: Path
+    data: tuple[Path, ...]
     """What they were trained on: the average must know what its photographs look like to it."""
+    photographs: int = 0
+    """Learn the look of so many training photographs, evenly spaced, instead of all."""
     output: Path = Path("runs/average.pth")
     cache: Path = Path("runs/features")
     """As in training."""
@@ -46,7 +49,6 @@ def average(checkpoints: Sequence[Checkpoint]) -> Checkpoint:
         first,
         encoder=weighted_mean([checkpoint.encoder for checkpoint in checkpoints], shares),
         decoder=weighted_mean([checkpoint.decoder for checkpoint in checkpoints], shares),
-        scores={},
         familiarity=None,
     )
 
@@ -75,11 +77,15 @@ def stages_that_differ(checkpoints: Sequence[Checkpoint]) -> int:
 def _familiarity(config: Config, checkpoint: Checkpoint, encoder_stages: int) -> Familiarity:
     """Raises DatasetRefused, TooManyRefused."""
     encoder = Network.from_checkpoint(checkpoint).encoder
-    records = read_dataset(config.data)
+    records = [
+        replace(record, name=f"{folder.resolve().name}/{record.name}")  # two folders may have a name in common
+        for folder in config.data
+        for record in read_dataset(folder)
+    ]
     last = len(STAGES) - encoder_stages
     train, dev = (
         compute_features(
-            in_split(records, split),
+            spread(in_split(records, split), config.photographs if split == "train" else 0),
             encoder,
             checkpoint.preprocessing,
             config.cache,
@@ -99,16 +105,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise CheckpointMismatch("there is nothing to average")
         checkpoints = [Checkpoint.load(file) for file in config.checkpoints]
         averaged = average(checkpoints)
-        averaged = replace(
-            averaged,
-            familiarity=_familiarity(config, averaged, stages_that_differ(checkpoints)),
-            training={
-                "average": [
-                    {"sha256": file_digest(file), "training": checkpoint.training}
-                    for file, checkpoint in zip(config.checkpoints, checkpoints, strict=True)
-                ]
-            },
-        )
+        averaged = replace(averaged, familiarity=_familiarity(config, averaged, stages_that_differ(checkpoints)))
+        if len(checkpoints) > 1:
+            described = [
+                {"sha256": file_digest(file), "training": checkpoint.training}
+                for file, checkpoint in zip(config.checkpoints, checkpoints, strict=True)
+            ]
+            averaged = replace(averaged, scores={}, training={"average": described})
         config.output.parent.mkdir(parents=True, exist_ok=True)
         averaged.save(config.output)
     except (CheckpointMismatch, DatasetRefused, TooManyRefused, OSError) as error:

@@ -73,6 +73,14 @@ def in_split(records: Iterable[Record], split: Split) -> list[Record]:
     return [record for record in records if record.split == split]
 
 
+def spread(records: Sequence[Record], count: int) -> list[Record]:
+    """So many of the records, evenly spaced; all where there are no more, or for 0."""
+    if not 0 < count < len(records):
+        return list(records)
+    step = len(records) / count
+    return [records[int(number * step)] for number in range(count)]
+
+
 def name_dataset(folder: Path, records: Iterable[Record]) -> str:
     """The folder's name and a digest of names, splits and captions: where it lies does not matter."""
     digest = hashlib.sha256(repr([(r.name, r.split, r.captions) for r in records]).encode()).hexdigest()

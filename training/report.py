@@ -120,12 +120,12 @@ def summary(figures: Mapping[str, Any], also: Sequence[Mapping[str, Any]] = ()) 
         rows |= REFERENCE_RESULTS
         note = "The rows below ours are published figures, or measured, on the same split."
     else:
-        people = figures["people"]
-        rows |= {f"one person against the other {people['others']}": people["scores"]} if people else {}
         note = (
             "These are not the photographs of Flickr8k's official test split: published figures do not compare, and "
             "the checkpoint may have been trained on some of them."
         )
+    if people := figures["people"]:
+        rows[f"each person against the other {people['others']}, mean"] = people["scores"]
     intervals = (f"{metric} {low:.3f}–{high:.3f}" for metric, (low, high) in figures["intervals"].items())
     lines = [
         score_table(rows),

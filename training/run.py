@@ -24,7 +24,7 @@ from model.registry import choose_device
 from model.vocabulary import SPECIAL_TOKENS, Vocabulary
 from training.average import weighted_mean
 from training.config import Config, Stage
-from training.datasets import DatasetRefused, Record, in_split, name_dataset, read_dataset
+from training.datasets import DatasetRefused, Record, in_split, name_dataset, read_dataset, spread
 from training.distributed import Workers
 from training.engine import (
     CrossEntropy,
@@ -58,9 +58,7 @@ class Run:
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         records = read_dataset(config.data)
         self.train_records, self.dev_records = in_split(records, "train"), in_split(records, "dev")
-        if 0 < config.photographs < len(self.train_records):
-            step = len(self.train_records) / config.photographs
-            self.train_records = [self.train_records[int(number * step)] for number in range(config.photographs)]
+        self.train_records = spread(self.train_records, config.photographs)
         if not self.train_records or not self.dev_records:
             raise DatasetRefused(f"{config.data} has no photographs to train on or none to choose by (dev)")
         torch.manual_seed(config.seed)

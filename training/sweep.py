@@ -19,7 +19,7 @@ import tyro
 
 from model.captioner import DecodingOptions
 from model.checkpoint import Checkpoint, file_digest
-from model.cnn_lstm import LARGER, Network
+from model.cnn_lstm import CELL, Network
 from model.encoder import Preprocessing
 from model.files import written_whole
 from model.registry import LOADING_ERRORS, ModelSettings, choose_device
@@ -47,10 +47,11 @@ Look = tuple[tuple[FixedView, int], ...]
 Their grids are put side by side, and the decoder attends to all cells.
 """
 USUAL: Look = (("plain", 0),)
+LARGER = 2 * CELL
 LOOKS: tuple[Look, ...] = (
-    (("plain", 0), ("flip", 0)),
+    (("plain", 0), ("flip", 0)),  # the thorough look
     (("plain", LARGER),),
-    (("plain", LARGER), ("flip", LARGER)),  # the thorough look
+    (("plain", LARGER), ("flip", LARGER)),
     (("plain", 0), ("flip", 0), ("plain", LARGER), ("flip", LARGER)),
 )
 

@@ -77,6 +77,11 @@ def test_the_command_writes_a_model_that_captions(family, vocabulary, tmp_path, 
     assert loaded.familiarity.threshold > 0 and len(loaded.training["average"]) == 3
     captioner = load_captioner(ModelSettings(checkpoint=output, vocabulary=words, device="cpu"))
     assert captioner.caption([drawn()])[0][0].text
+    alone = [files[0], "--data", str(data), str(write(tmp_path / "more", "release", 30)), "--photographs", "40"]
+    assert main([*alone, "--output", str(tmp_path / "one.pth"), "--cache", str(tmp_path / "cache")]) == 0
+    one = Checkpoint.load(tmp_path / "one.pth")
+    assert one.familiarity.threshold > 0 and "average" not in one.training
+    assert all(torch.equal(tensor, one.encoder[name]) for name, tensor in Checkpoint.load(files[0]).encoder.items())
     assert main([files[0], str(tmp_path / "nowhere.pth"), "--data", str(data)]) == 2
     assert "nowhere.pth" in capsys.readouterr().err
     before = output.read_bytes()

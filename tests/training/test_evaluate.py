@@ -58,7 +58,7 @@ def test_the_record_is_complete(result):
 def test_the_report_shows_captions_beside_their_photographs(result):
     scores, report = result
     assert "not the photographs of Flickr8k's official test split" in report
-    assert "| one person against the other 2 |" in report and "one person against the other four" not in report
+    assert "| each person against the other 2, mean |" in report and "one person" not in report
     assert "| other | 16 |" in report and f"- {scores['quality']['commonest'][0][1]} × " in report
     assert report.count("(CIDEr ") == 15
     entry = scores["captions"][0]
