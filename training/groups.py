@@ -40,7 +40,7 @@ def groups_of(references: Sequence[Sequence[str]]) -> list[str]:
     """
     found: Counter[str] = Counter()
     for reference in references:
-        named = nouns(tuple(reference))
+        named = nouns(reference)
         found.update(group for group, words in GROUPS.items() if words & named)
     least = min(2, len(references))
     return [group for group in GROUPS if found[group] >= least] or [OTHER]

@@ -20,6 +20,7 @@ from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 from rouge_score.rouge_scorer import RougeScorer
 
 Tokens = Sequence[str]
+_NEARLY_ALL = 0.9
 
 
 @dataclass(frozen=True)
@@ -67,16 +68,22 @@ def corpus_bleu_4(hypotheses: Sequence[Tokens], references: Sequence[Sequence[To
 
 def human_scores(references: Sequence[Sequence[Tokens]]) -> dict[str, Any]:
     """What people reach against each other: every reference scored against the others of its photograph, the mean
-    over the positions that all photographs have. `others` is how many there are at least; empty where there are none.
+    over the positions that all photographs have. A photograph with a single reference is left out; where more than
+    a tenth are, nothing is said of the split: the answer is empty. `others` is how many the others are at least.
     """
-    positions = min(map(len, references))
-    if positions < 2:
+    several = [own for own in references if len(own) > 1]
+    if len(several) < _NEARLY_ALL * len(references):
         return {}
+    positions = min(map(len, several))
     found = [
-        score([own[i] for own in references], [[*own[:i], *own[i + 1 :]] for own in references]).corpus
+        score([own[i] for own in several], [[*own[:i], *own[i + 1 :]] for own in several]).corpus
         for i in range(positions)
     ]
-    return {"others": positions - 1, "scores": {n: sum(each[n] for each in found) / positions for n in found[0]}}
+    return {
+        "photographs": len(several),
+        "others": positions - 1,
+        "scores": {n: sum(each[n] for each in found) / positions for n in found[0]},
+    }
 
 
 class _Spaces:

@@ -24,12 +24,33 @@ _NAMES_NOTHING = frozenset(
 """Where and how many: a photograph of anything can be said to have a front."""
 
 
-@lru_cache(maxsize=100_000)
-def nouns(words: tuple[str, ...]) -> frozenset[str]:
+_MISREAD = {"leave": "leaf"} | dict.fromkeys(_PEOPLE, PERSON)
+_PHRASES = {" couple of ": " few ", " hot dog": " hotdog", " teddy bear": " toy"}
+"""In which no two people, no dog and no bear are meant."""
+
+
+def nouns(words: Sequence[str]) -> frozenset[str]:
     """Lemmas of the nouns among the words of one sentence, those for people as PERSON."""
-    tagged = _tagger().tag_sent(list(words)) if words else []
-    lemmas = {lemma.lower() for _, lemma, tag in tagged if tag.startswith("N")} - _NAMES_NOTHING
-    return frozenset(PERSON if lemma in _PEOPLE else lemma for lemma in lemmas)
+    return _nouns(tuple(words))
+
+
+@lru_cache(maxsize=100_000)
+def _nouns(words: tuple[str, ...]) -> frozenset[str]:
+    tagged = _tagger().tag_sent(_join_phrases(words)) if words else []
+    lemmas = {lemma.lower() for word, lemma, tag in tagged if tag.startswith("N") or _unknown(word, tag)}
+    return frozenset(_MISREAD.get(lemma, lemma) for lemma in lemmas - _NAMES_NOTHING)
+
+
+def _unknown(word: str, tag: str) -> bool:
+    """A giraffe, an SUV: what the tagger cannot place is a noun in captions, but for articles that are said twice."""
+    return tag == "UNC" and word.isalpha() and len(word) > 2
+
+
+def _join_phrases(words: Sequence[str]) -> list[str]:
+    text = f" {' '.join(words)} "
+    for phrase, instead in _PHRASES.items():
+        text = text.replace(phrase, instead)
+    return text.split()
 
 
 @cache
@@ -42,8 +63,8 @@ def share_named(caption: Sequence[str], references: Sequence[Sequence[str]]) -> 
 
     A word of a reference counts as it stands, too, whatever the tagger takes it for.
     """
-    said = nouns(tuple(caption))
+    said = nouns(caption)
     if not said:
         return 0.0
-    named = {word for reference in references for word in (*reference, *nouns(tuple(reference)))}
+    named = {word for reference in references for word in (*_join_phrases(reference), *nouns(reference))}
     return len(said & named) / len(said)

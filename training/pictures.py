@@ -82,10 +82,14 @@ def draw_attention(captioner: Captioner, image: Image.Image, output: Path) -> No
 def draw_gallery(
     captions: Sequence[Mapping[str, Any]], photographs: Mapping[str, Path], output: Path, each: int = _COLUMNS
 ) -> None:
-    """The `each` best, middle and worst captions by CIDEr under their photographs."""
+    """The `each` best, middle and worst captions by CIDEr under their photographs, up to ten in a row."""
+    if each < 1:
+        raise ValueError(f"there are no {each} photographs to show")
     parts = best_middle_worst(captions, each)
-    rows = -(-each // _COLUMNS)
-    figure, axes = plt.subplots(len(parts) * rows, _COLUMNS, figsize=(15, 3.7 * rows * len(parts)), squeeze=False)
+    columns = min(each, 2 * _COLUMNS)
+    rows = -(-each // columns)
+    size = (2.7 * columns, 3.7 * rows * len(parts))
+    figure, axes = plt.subplots(len(parts) * rows, columns, figsize=size, squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
     for number, (title, entries) in enumerate(parts.items()):

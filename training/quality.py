@@ -37,6 +37,7 @@ def caption_quality(
     named = [share_named(words, texts) for words, texts in zip(hypotheses, references, strict=True)]
     return {
         "different_captions": len({tuple(words) for words in hypotheses}),
+        "different_captions_per_1000": 1000 * len({tuple(words) for words in hypotheses}) / len(hypotheses),
         "exact_matches": sum(words in texts for words, texts in zip(hypotheses, references, strict=True)),
         "unknown_words": sum(any(token in words for token in SPECIAL_TOKENS) for words in hypotheses),
         "repeated_bigrams": sum(has_repeated_bigram(words) for words in hypotheses),

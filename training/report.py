@@ -42,6 +42,7 @@ REFERENCE_RESULTS: dict[str, dict[str, float]] = {
     "for scale: BLIP-base fine-tuned, 129 M pairs before": {
         "B-1": 0.745, "B-2": 0.590, "B-3": 0.453, "B-4": 0.339, "CIDEr": 1.006,
     },
+    # each photograph's first caption, in words of letters only; "people" of scores.json is the mean over all five
     "one person against the other four": {
         "B-1": 0.637, "B-2": 0.447, "B-3": 0.306, "B-4": 0.210, "R-L": 0.488, "CIDEr": 0.793,
     },
@@ -62,7 +63,7 @@ def score_table(rows: Mapping[str, Mapping[str, float]]) -> str:
 def best_middle_worst(captions: Sequence[Mapping[str, Any]], each: int) -> dict[str, list[Mapping[str, Any]]]:
     """The `each` best, middle and worst captions by CIDEr, ties by name: chosen by score, not by hand."""
     ranked = sorted(captions, key=lambda entry: (-entry["cider"], entry["name"]))
-    middle = (len(ranked) - each) // 2
+    middle = max(0, (len(ranked) - each) // 2)
     return {"Best": ranked[:each], "Middle": ranked[middle : middle + each], "Worst": ranked[-each:]}
 
 
@@ -148,7 +149,8 @@ def _quality_lines(figures: Mapping[str, Any]) -> list[str]:
     quality, shown = figures["quality"], figures["calibration"]
     photographs = figures["photographs"]
     lines = [
-        f"- different captions: {quality['different_captions']} of {photographs}"
+        f"- different captions: {quality['different_captions']} of {photographs} "
+        f"({1000 * quality['different_captions'] / photographs:.0f} per 1,000)"
         + (f"; word for word one of the references: {quality['exact_matches']}" if "exact_matches" in quality else ""),
         f"- captions of whose nouns no reference has any: {quality['misses']:.1%}; that have every one of theirs in "
         f"some reference: {quality['all_named']:.1%}",

@@ -29,9 +29,10 @@ def test_the_shipped_files_are_a_pair_of_the_promised_size():
     checkpoint = Checkpoint.load(ROOT / "best_model.pth")
     config = checkpoint.decoder_config
     assert (config.embedding, config.hidden) == (256, 512)
-    assert 2500 <= config.vocabulary_size <= 2600
-    for averaged in checkpoint.training["average"]:  # it tells how it came about
-        assert averaged["training"]["photographs"] == 6000 and len(averaged["training"]["history"]) > 1
+    assert 3100 <= config.vocabulary_size <= 3200
+    assert checkpoint.training["settings"]["data"] == ["flickr8k", "coco"]  # it tells how it came about
+    for stage in checkpoint.training["stages"]:
+        assert stage["epochs"] >= len(stage["history"]) > 1
     assert checkpoint.familiarity
 
 
@@ -92,7 +93,7 @@ def test_words_carry_probability_and_attention(captioner, photographs):
     assert caption.log_probability <= sum(math.log(word.probability) for word in caption.words) + 1e-6
     for word in caption.words:
         assert 0 < word.probability <= 1
-        assert len(word.attention) == 7 and all(len(row) == 7 for row in word.attention)
+        assert len(word.attention) == 9 and all(len(row) == 9 for row in word.attention)
         assert sum(map(sum, word.attention)) == pytest.approx(1, abs=1e-4)
     [[without]] = captioner.caption(photographs[:1])
     assert all(word.attention is None for word in without.words)
@@ -122,6 +123,16 @@ def test_the_thorough_look_is_the_same_from_both_sides(captioner, photographs):
             assert len(word.attention) == 9 and sum(map(sum, word.attention)) == pytest.approx(1, abs=1e-4)
             turned = [weight for row in its_other.attention for weight in reversed(row)]
             assert [weight for row in word.attention for weight in row] == pytest.approx(turned, abs=0.01)
+
+
+def test_a_smaller_image_is_the_same_photograph_in_fewer_cells(captioner, photographs):
+    fast = load_captioner(replace(SHIPPED, dtype="fp32", image_size=224))
+    assert fast.preprocessing.image_size == 224 and captioner.preprocessing.image_size == 288
+    [[caption]] = fast.caption(photographs[:1], DecodingOptions(attention=True))
+    [[larger]] = captioner.caption(photographs[:1])
+    assert caption.log_probability != pytest.approx(larger.log_probability, abs=1e-3)
+    for word in caption.words:
+        assert len(word.attention) == 7 and sum(map(sum, word.attention)) == pytest.approx(1, abs=1e-4)
 
 
 def test_max_words_is_kept(captioner, photographs):

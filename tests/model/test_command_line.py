@@ -85,7 +85,7 @@ def test_jsonl_is_what_the_api_returns(cat, capsys):
     assert list(answer) == ["path", "caption", "captions", "low_confidence", "model"]
     assert answer["path"] == str(cat)
     assert answer["caption"] == answer["captions"][0]["text"] and len(answer["captions"]) == 2
-    assert len(answer["captions"][0]["words"][0]["attention"]) == 7
+    assert len(answer["captions"][0]["words"][0]["attention"]) == 9
 
 
 def test_killed_or_interrupted_the_same_command_goes_on_to_the_same_file(folder, tmp_path, capsys):

@@ -187,6 +187,15 @@ def test_the_thorough_look(tmp_path):
         assert len(answer["captions"][0]["words"][0]["attention"]) == 9
 
 
+def test_the_fast_setting(tmp_path):
+    with running_server(tmp_path, CAPTION_IMAGE_SIZE="224", CAPTION_DTYPE="fp32") as server:
+        server.wait_until_healthy()
+        [[expected]] = load_captioner(replace(SHIPPED, dtype="fp32", image_size=224)).caption(photographs()[:1])
+        answer = predict(server, photographs()[0], attention="true").json()
+        assert answer["caption"] == expected.text
+        assert len(answer["captions"][0]["words"][0]["attention"]) == 7
+
+
 def test_a_look_that_there_is_not(tmp_path):
     with running_server(tmp_path, CAPTION_LOOK="away") as server:
         wait_until(lambda: "failed" in health(server).get("status", ""))

@@ -77,7 +77,7 @@ def test_attention_on_request(server, cat):
     [caption] = predict(server, cat, attention="true").json()["captions"]
     for word in caption["words"]:
         grid = word["attention"]
-        assert len(grid) == 7 and all(len(row) == 7 for row in grid)
+        assert len(grid) == 9 and all(len(row) == 9 for row in grid)
         assert math.isclose(sum(map(sum, grid)), 1, abs_tol=0.01)
 
 

@@ -1,6 +1,7 @@
 """One model from several."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -68,7 +69,7 @@ def test_the_command_writes_a_model_that_captions(family, vocabulary, tmp_path, 
     data = write(tmp_path / "data", "release", 60)
     files = [str(tmp_path / f"{number}.pth") for number in range(3)]
     for file, checkpoint in zip(files, family, strict=True):
-        checkpoint.save(type(tmp_path)(file))
+        checkpoint.save(Path(file))
     output, words = tmp_path / "average.pth", tmp_path / "vocab.pkl"
     vocabulary.save(words)
     arguments = [*files, "--data", str(data), "--output", str(output), "--cache", str(tmp_path / "cache")]
@@ -81,7 +82,8 @@ def test_the_command_writes_a_model_that_captions(family, vocabulary, tmp_path, 
     assert main([*alone, "--output", str(tmp_path / "one.pth"), "--cache", str(tmp_path / "cache")]) == 0
     one = Checkpoint.load(tmp_path / "one.pth")
     assert one.familiarity.threshold > 0 and "average" not in one.training
-    assert all(torch.equal(tensor, one.encoder[name]) for name, tensor in Checkpoint.load(files[0]).encoder.items())
+    given = Checkpoint.load(Path(files[0]))
+    assert all(torch.equal(tensor, one.encoder[name]) for name, tensor in given.encoder.items())
     assert main([files[0], str(tmp_path / "nowhere.pth"), "--data", str(data)]) == 2
     assert "nowhere.pth" in capsys.readouterr().err
     before = output.read_bytes()

@@ -15,12 +15,19 @@ from training.nouns import nouns, share_named
         ("a cup of coffee on a wooden table", {"cup", "coffee", "table"}),
         ("a group of people in front of a building", {"person", "building"}),
         ("a plate with vegetables", {"plate", "vegetable"}),
+        ("a couple of buses", {"bus"}),
+        ("a couple on a bench", {"person", "bench"}),
+        ("two hot dogs beside a teddy bear", {"hotdog", "toy"}),
+        ("a giraffe with leaves", {"giraffe", "leaf"}),
+        ("a girl in a tutu", {"person", "tutu"}),  # a word that the tagger does not know
+        ("a <unk>", set()),
         ("running fast", set()),
         ("", set()),
     ],
 )
 def test_nouns_of_a_sentence(text, named):
     assert nouns(tuple(text.split())) == named
+    assert nouns(text.split()) == named
 
 
 @pytest.mark.parametrize(
@@ -42,6 +49,7 @@ def test_share_of_nouns_that_people_name(caption, references, share):
         (["a man eats a sandwich", "a woman with a salad", "lunch"], ["people", "food"]),
         (["a man", "a street", "a house"], ["other"]),
         (["a kitchen with an oven"], ["indoors"]),
+        (["a hot dog", "two hot dogs"], ["food"]),
         (["a skateboarder on a truck", "a skateboard trick"], ["sports"]),
     ],
 )
@@ -59,3 +67,5 @@ def test_people_are_scored_against_each_other():
     ]
     assert found["others"] == 2 and found["scores"]["B-1"] == pytest.approx(sum(by_hand) / 3)
     assert human_scores([[["a", "dog"]], *references]) == {}
+    nearly = human_scores([[["a", "dog"]], *references * 5])
+    assert nearly["photographs"] == 10 and nearly["others"] == 2

@@ -2,7 +2,6 @@
 
 import json
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,6 +10,7 @@ from tests.conftest import ROOT
 from tests.pictures import photograph
 from tests.training.drawn_dataset import write
 from training.pictures import main
+from training.report import best_middle_worst
 
 MODEL = ["--checkpoint", str(ROOT / "best_model.pth"), "--vocabulary", str(ROOT / "vocab.pkl"), "--device", "cpu"]
 
@@ -18,6 +18,14 @@ MODEL = ["--checkpoint", str(ROOT / "best_model.pth"), "--vocabulary", str(ROOT 
 def colours(path):
     """How many different colours a picture has: one, if nothing was drawn."""
     return len(np.unique(np.asarray(Image.open(path).convert("RGB")).reshape(-1, 3), axis=0))
+
+
+def size(path):
+    """Of a gallery, in photographs, which have 2.7 × 3.7 inches of 90 pixels each."""
+    with Image.open(path) as picture:
+        width, height = picture.size
+    assert width <= 2500
+    return round(width / 243), round(height / 333)
 
 
 def history(shown):
@@ -51,9 +59,13 @@ def test_gallery(tmp_path):
     arguments = ["gallery", str(tmp_path / "captions.json"), "--data", str(data), "--output", str(output)]
     assert main(arguments) == 0
     assert colours(output) > 100
-    height = len(plt.imread(output))
-    assert main([*arguments, "--each", "6"]) == 0
-    assert len(plt.imread(output)) == 2 * height
+    assert size(output) == (5, 3)
+    assert main([*arguments, "--each", "12"]) == 0
+    assert size(output) == (10, 6)
+    assert main([*arguments, "--each", "20"]) == 0  # more than there are
+    assert size(output) == (10, 6)
+    assert [len(part) for part in best_middle_worst(entries, 20).values()] == [12] * 3
+    assert main([*arguments, "--each", "0"]) == 2
 
 
 @pytest.mark.parametrize("arguments", [["curves", "nowhere"], ["attention", "nowhere.jpg"]])

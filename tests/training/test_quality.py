@@ -26,6 +26,7 @@ def test_faults_are_counted():
     references = [[["a", "cat", "sits"]], [["a", "dog"]], [["x"]], [["a"]]]
     assert caption_quality([text.split() for text in hypotheses], references) == {
         "different_captions": 3,
+        "different_captions_per_1000": 750,
         "exact_matches": 1,
         "unknown_words": 1,
         "repeated_bigrams": 1,
