@@ -21,7 +21,8 @@ from PIL import Image
 from transformers import BertTokenizer, BlipConfig, BlipForConditionalGeneration, BlipImageProcessor
 
 from model.captioner import DecodingOptions, Stopwatch
-from model.registry import Dtype, ModelSettings, load_captioner
+from model.registry import load_captioner
+from model.settings import Dtype, ModelSettings
 
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _LARGE = {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16}

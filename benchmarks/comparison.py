@@ -23,11 +23,12 @@ from torch import Tensor
 from benchmarks.measure import machine, run_part, table, timed
 from benchmarks.photographs import photographs
 from model.captioner import Captioner, DecodingOptions
-from model.checkpoint import Checkpoint
-from model.cnn_lstm import TOKENS, Network
+from model.cnn_lstm.captioner import TOKENS, Network
+from model.cnn_lstm.checkpoint import Checkpoint
+from model.cnn_lstm.runtime import multiplies_bfloat16
 from model.images import decode_image
-from model.registry import ModelSettings, load_captioner
-from model.runtime import multiplies_bfloat16
+from model.registry import load_captioner
+from model.settings import ModelSettings
 
 _REPEATED = 3
 

@@ -15,10 +15,10 @@ import tyro
 from torch import Tensor
 
 from benchmarks.photographs import photographs
-from model.checkpoint import Checkpoint
-from model.export import ENCODER, export_onnx
+from model.cnn_lstm.checkpoint import Checkpoint
+from model.cnn_lstm.export import ENCODER, export_onnx
 from model.images import decode_image
-from model.registry import ModelSettings
+from model.settings import ModelSettings
 
 ONNX_INT8, OPENVINO_INT8 = "encoder-int8.onnx", "encoder-int8.xml"
 
@@ -36,7 +36,7 @@ class Config:
 def calibration_pixels(config: Config) -> list[Tensor]:
     """Each (1, 3, height, width), of photographs by which nothing is judged."""
     if config.data:
-        from training.datasets import in_split, read_dataset
+        from training.data.records import in_split, read_dataset
 
         records = in_split(read_dataset(config.data), "train")
         uploads = [r.path.read_bytes() for r in records[:: max(1, len(records) // config.calibration)]]

@@ -20,12 +20,13 @@ from benchmarks.measure import MatrixProduct, machine, milliseconds, multiply_ad
 from benchmarks.photographs import photographs
 from model.answer import describe_answer
 from model.captioner import DecodingOptions, Stopwatch
-from model.checkpoint import Checkpoint
-from model.cnn_lstm import CnnLstmCaptioner
-from model.encoder import Encoder
+from model.cnn_lstm.captioner import CnnLstmCaptioner
+from model.cnn_lstm.checkpoint import Checkpoint
+from model.cnn_lstm.encoder import Encoder
+from model.cnn_lstm.runtime import multiplies_bfloat16
 from model.images import decode_image
-from model.registry import Dtype, ModelSettings, load_captioner
-from model.runtime import multiplies_bfloat16
+from model.registry import load_captioner
+from model.settings import Dtype, ModelSettings
 
 STAGES = ("decode", "encoder", "decoder", "json")
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from model.encoder import Encoder
-from model.runtime import multiplies_bfloat16
+from model.cnn_lstm.encoder import Encoder
+from model.cnn_lstm.runtime import multiplies_bfloat16
 
 _SIDE = 2048  # of the matrices: large enough for any processor's best
 

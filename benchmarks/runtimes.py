@@ -19,7 +19,7 @@ import tyro
 
 from benchmarks.measure import machine, run_part, table
 from benchmarks.variants import VARIANTS
-from model.runtime import multiplies_bfloat16
+from model.cnn_lstm.runtime import multiplies_bfloat16
 
 ROOT = Path(__file__).parent.parent
 

@@ -17,10 +17,11 @@ from benchmarks.measure import machine, run_part, table, timed
 from benchmarks.photographs import photographs
 from cluster.job import Done, Plan, tasks_left
 from cluster.job import run as run_job
-from model.captioning_job import Job
-from model.collection import find_photographs
+from collection.job import Job
+from collection.walk import find_photographs
 from model.images import decode_image
-from model.registry import ModelSettings, load_captioner
+from model.registry import load_captioner
+from model.settings import ModelSettings
 
 BILLION = 1_000_000_000
 DOLLARS_AN_HOUR = {"2 cores": 0.09, "T4": 0.53, "V100": 3.06}

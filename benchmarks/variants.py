@@ -24,14 +24,15 @@ from benchmarks.graphs import ONNX_INT8, OPENVINO_INT8
 from benchmarks.measure import milliseconds, timed
 from benchmarks.photographs import photographs
 from model.captioner import Captioner, DecodingOptions
-from model.checkpoint import Checkpoint
-from model.cnn_lstm import CnnLstmCaptioner, Network
-from model.encoder import Encoder
-from model.export import DECODER_STEP, ENCODER
+from model.cnn_lstm.captioner import CnnLstmCaptioner, Network
+from model.cnn_lstm.checkpoint import Checkpoint
+from model.cnn_lstm.encoder import Encoder
+from model.cnn_lstm.export import DECODER_STEP, ENCODER
+from model.cnn_lstm.onnx import OnnxCaptioner
+from model.cnn_lstm.vocabulary import tokenise
 from model.images import decode_image
-from model.onnx_captioner import OnnxCaptioner
-from model.registry import Dtype, ModelSettings, load_captioner
-from model.vocabulary import tokenise
+from model.registry import load_captioner
+from model.settings import Dtype, ModelSettings
 
 _REPEATED = 5  # batches
 
@@ -176,9 +177,9 @@ def measure(captioner: Captioner, images: Sequence[Image.Image], batches: Sequen
 
 def dev_cider(captioner: Captioner, data: Path) -> float:
     """With a beam of 5, as the published figures have it."""
-    from training.datasets import in_split, read_dataset
+    from training.data.records import in_split, read_dataset
     from training.evaluate import caption_records
-    from training.metrics import score
+    from training.evaluation.metrics import score
 
     records = in_split(read_dataset(data), "dev")
     captions, _ = caption_records(captioner, records, DecodingOptions(beam_size=5), batch_size=32)

@@ -11,10 +11,9 @@ from typing import get_args
 
 from cluster.job import Format, JobRefused, Plan, Task, run, tasks_left
 from cluster.store import StoreRefused
+from collection.caption import INTERRUPTED
 from model.arguments import add_decoding_arguments, add_model_arguments, count_up_to, decoding_options, model_settings
-from model.caption import INTERRUPTED
-from model.captioner import OptionRefused
-from model.registry import LOADING_ERRORS
+from model.errors import LOADING_ERRORS, OptionRefused
 
 _COUNT = count_up_to(100_000)
 

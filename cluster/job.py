@@ -25,11 +25,12 @@ import torch
 from pyarrow import parquet
 
 from cluster.store import Store
+from collection.job import Job
+from collection.journal import record_line, told_changes
 from model.captioner import DecodingOptions
-from model.captioning_job import Job
-from model.checkpoint import file_digest
-from model.journal import record_line, told_changes
-from model.registry import ModelSettings, load_captioner
+from model.files import file_digest
+from model.registry import load_captioner
+from model.settings import ModelSettings
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
 import ray

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow
 from pyarrow import fs
 
-from model.collection import EXTENSIONS, MAX_FILE_BYTES, PhotographUnreadable
+from collection.walk import EXTENSIONS, MAX_FILE_BYTES, PhotographUnreadable
 
 
 class StoreRefused(ValueError):

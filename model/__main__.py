@@ -1,38 +1,76 @@
-"""The command line: python -m model COMMAND …"""
+"""Says what photographs show: python -m model PHOTOGRAPH …
+
+For folders, lists and files of results there is `python -m collection`.
+"""
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
-from importlib import import_module
+from pathlib import Path
 
-COMMANDS = {
-    "caption": "says what photographs show: files, folders, patterns, lists",
-    "search": "finds photographs by their captions",
-    "export": "writes the model for other runtimes",
-}
-"""Each is the module of its name with a `main(arguments) -> int`, imported when it is asked for."""
+from PIL import Image
 
-_USAGE = "\n".join(
-    [
-        "usage: python -m model COMMAND …     COMMAND --help tells its options",
-        "       python -m model PHOTOGRAPH …  is: python -m model caption --format text PHOTOGRAPH …",
-        "",
-        *(f"  {name:9}{help}" for name, help in COMMANDS.items()),
-    ]
-)
+from model.answer import describe_captions, text_lines
+from model.arguments import add_decoding_arguments, add_model_arguments, decoding_options, model_settings
+from model.errors import LOADING_ERRORS, ImageRefused, OptionRefused
+from model.images import decode_image
+from model.registry import load_captioner
+
+_MOVED = ("caption", "search")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command's exit status; 0 and 2 as a rule: done, and could not be done."""
+    """0 if every photograph was captioned, 1 if one was not, 2 if none could be, or options or model forbid it."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if not given or given[0] in ("-h", "--help"):
-        print(_USAGE, file=sys.stdout if given else sys.stderr)
-        return 0 if given else 2
-    if given[0] not in COMMANDS:
-        given = ["caption", "--format", "text", *given]
-    status: int = import_module(f"model.{given[0]}").main(given[1:])
-    return status
+    if given and given[0] in _MOVED:
+        print(f"python -m model {given[0]} is now: python -m collection {' '.join(given)}", file=sys.stderr)
+        return 2
+    if given and given[0] == "export":
+        from model.cnn_lstm.export import main as export
+
+        return export(given[1:])
+    parsed = _parse(given)
+    try:
+        captioner, options = load_captioner(model_settings(parsed)), decoding_options(parsed)
+    except (OptionRefused, *LOADING_ERRORS) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    captioned = 0
+    for path in parsed.photographs:
+        try:
+            image = _read(path)
+        except (OSError, ImageRefused) as error:
+            print(f"{path}: {error}", file=sys.stderr)
+            continue
+        [captions] = captioner.caption([image], options)
+        sys.stdout.writelines(text_lines(path, describe_captions(captions, captioner)))
+        captioned += 1
+    return 0 if captioned == len(parsed.photographs) else 1 if captioned else 2
+
+
+def _parse(given: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m model",
+        description="Says what photographs show, a line a caption.",
+        epilog="python -m model export --help: the model for other runtimes. "
+        "python -m collection --help: folders, lists, files of results, search.",
+    )
+    parser.add_argument("photographs", nargs="+", metavar="PHOTOGRAPH")
+    add_decoding_arguments(parser)
+    add_model_arguments(parser)
+    return parser.parse_args(given)
+
+
+def _read(path: str) -> Image.Image:
+    """Raises ImageRefused, OSError."""
+    try:
+        data = Path(path).read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a name with a null character
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise OSError(f"The file cannot be read: {reason}.") from error
+    return decode_image(data)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""The answer to one photograph as plain data: what the API returns and `python -m model caption` writes."""
+"""The answer to one photograph as plain data: what the API returns and `python -m collection caption` writes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from PIL import Image
@@ -35,6 +35,15 @@ def describe_captions(captions: Sequence[Caption], captioner: Captioner) -> dict
         "low_confidence": captions[0].low_confidence,
         "model": describe_model(captioner),
     }
+
+
+def text_lines(path: str, answer: Mapping[str, Any]) -> Iterator[str]:
+    """A line a caption, for reading; none of an answer that has an error instead."""
+    captions = answer.get("captions", [])
+    for caption in captions:
+        odds = f"  ({caption['mean_probability']:.0%} a word)" if len(captions) > 1 else ""
+        doubt = "  (a guess: unlike the photographs that it was trained on)" if answer["low_confidence"] else ""
+        yield f"{path}: {caption['text']}{odds}{doubt}\n"
 
 
 def describe_moment(image: Image.Image, stopwatch: Stopwatch, *, include_image: bool) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import get_args
 
 from model.captioner import DecodingOptions
-from model.registry import BACKENDS, Dtype, Look, ModelSettings
+from model.registry import BACKENDS
+from model.settings import Dtype, Look, ModelSettings
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:

@@ -12,18 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from PIL import Image
 
+from model.errors import OptionRefused
+
 if TYPE_CHECKING:
     import torch  # a process that only speaks to a captioner elsewhere does without: it takes seconds and memory
 
 Method = Literal["beam", "greedy", "sample"]
-
-
-class OptionRefused(ValueError):
-    """A decoding option has a value that it cannot have; the message names the option and its range."""
-
-    def __init__(self, name: str, message: str) -> None:
-        super().__init__(message)
-        self.name = name
 
 
 def _option(default: Any, help: str, **bounds: Any) -> Any:

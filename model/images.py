@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import io
 import warnings
-from enum import Enum
 
 import numpy as np
 from PIL import Image, ImageOps
+
+from model.errors import ImageRefused, Refusal
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 MAX_PIXELS = 40_000_000
@@ -20,22 +21,6 @@ LONGEST_SIDE = 1024  # pixels; what is shown back, and far more than the encoder
 
 # Pillow's own warning comes above MAX_IMAGE_PIXELS; the limit here is lower and is an error, not a warning.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-
-
-class Refusal(Enum):
-    """Why a photograph is refused."""
-
-    NOT_AN_IMAGE = "not_an_image"
-    DAMAGED_IMAGE = "damaged_image"
-    TOO_MANY_PIXELS = "too_many_pixels"
-
-
-class ImageRefused(ValueError):
-    """The bytes cannot be captioned; the message says why in words for the person who sent them."""
-
-    def __init__(self, refusal: Refusal, message: str) -> None:
-        super().__init__(message)
-        self.refusal = refusal
 
 
 def decode_image(data: bytes) -> Image.Image:

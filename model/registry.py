@@ -3,58 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import get_args
 
 import torch
 
 from model.captioner import Captioner
-from model.checkpoint import CheckpointMismatch
-from model.vocabulary import VocabularyRefused
-
-Dtype = Literal["auto", "fp32", "bf16", "fp16", "int8"]
-Look = Literal["usual", "thorough"]
-
-
-def _setting(default: Any, help: str) -> Any:
-    return field(default=default, metadata={"help": help})
-
-
-@dataclass(frozen=True)
-class ModelSettings:
-    """What an operator chooses of the model; docs/backends.md says more."""
-
-    backend: str = _setting("cnn-lstm", "which captioner: cnn-lstm, blip, blip2, clipcap or onnx")
-    checkpoint: Path = _setting(Path("best_model.pth"), "weights of cnn-lstm")
-    vocabulary: Path = _setting(Path("vocab.pkl"), "words of cnn-lstm")
-    device: str = _setting("auto", "cpu, cuda, or auto: cuda where there is one")
-    weights: str = _setting("", "weights of the other back ends: a folder, or a name on the Hugging Face Hub")
-    revision: str = _setting("", "commit, tag or branch of a name on the Hub; known names have a pinned commit")
-    dtype: Dtype = _setting(
-        "auto",
-        "numbers: fp32, bf16, fp16, int8 (blip2); auto: for cnn-lstm bf16 on a processor with AMX, "
-        "for the others half of fp32 on CUDA",
-    )
-    prompt: str = _setting("", "text that a caption of blip or blip2 goes on from, or a question for blip2")
-    look: Look = _setting(
-        "usual",
-        "how cnn-lstm is shown a photograph: usual, or thorough: mirrored beside it, too, for better captions in "
-        "nearly twice the time",
-    )
-    image_size: int = _setting(
-        0,
-        "pixels a side that cnn-lstm is shown, a multiple of 32; 0: as in training (288 for the shipped weights); 224 "
-        "is faster, and sees less",
-    )
-
-
-class BackendUnavailable(RuntimeError):
-    """The back end cannot be had here; the message says what to choose or install."""
+from model.errors import BackendUnavailable
+from model.settings import Dtype, Look, ModelSettings
 
 
 def _cnn_lstm(settings: ModelSettings, device: torch.device) -> Captioner:
-    from model.cnn_lstm import CnnLstmCaptioner
+    from model.cnn_lstm.captioner import CnnLstmCaptioner
 
     return CnnLstmCaptioner.load(
         settings.checkpoint, settings.vocabulary, device, settings.dtype, settings.look, settings.image_size
@@ -62,25 +22,25 @@ def _cnn_lstm(settings: ModelSettings, device: torch.device) -> Captioner:
 
 
 def _blip(settings: ModelSettings, device: torch.device) -> Captioner:
-    from model.blip import BlipCaptioner
+    from model.huggingface.blip import BlipCaptioner
 
     return BlipCaptioner.load(settings, device)
 
 
 def _blip2(settings: ModelSettings, device: torch.device) -> Captioner:
-    from model.blip2 import Blip2Captioner
+    from model.huggingface.blip2 import Blip2Captioner
 
     return Blip2Captioner.load(settings, device)
 
 
 def _clipcap(settings: ModelSettings, device: torch.device) -> Captioner:
-    from model.clipcap import ClipCapCaptioner
+    from model.huggingface.clipcap.captioner import ClipCapCaptioner
 
     return ClipCapCaptioner.load(settings, device)
 
 
 def _onnx(settings: ModelSettings, device: torch.device) -> Captioner:
-    from model.onnx_captioner import OnnxCaptioner
+    from model.cnn_lstm.onnx import OnnxCaptioner
 
     if not settings.weights:
         raise BackendUnavailable("the back end onnx needs the folder that python -m model export wrote, as weights")
@@ -88,9 +48,6 @@ def _onnx(settings: ModelSettings, device: torch.device) -> Captioner:
         raise BackendUnavailable("the back end onnx runs on the CPU in fp32 alone")
     return OnnxCaptioner.load(Path(settings.weights))
 
-
-LOADING_ERRORS = (BackendUnavailable, CheckpointMismatch, VocabularyRefused, OSError)
-"""What a command line tells in one line when `load_captioner` raises it."""
 
 BACKENDS: dict[str, Callable[[ModelSettings, torch.device], Captioner]] = {
     "cnn-lstm": _cnn_lstm,

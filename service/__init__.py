@@ -6,8 +6,9 @@ import os
 
 from flask import Flask, Response
 
-from service import about, access, errors, observability, routes, search
-from service.host import Host
+from service import about, access, errors, routes, search
+from service.engine.supervisor import Host
+from service.observability import requests as observability
 from service.settings import ROOT, Settings
 
 _SECURITY_HEADERS = {

@@ -19,7 +19,7 @@ from limits import parse_many
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from service.errors import failure
-from service.observability import REQUEST_ID_HEADER
+from service.observability.requests import REQUEST_ID_HEADER
 from service.settings import SettingRefused, Settings
 
 KEY_HEADER = "X-API-Key"

@@ -7,7 +7,7 @@ from typing import Any
 
 from model.captioner import DecodingOptions
 from model.images import FORMATS, MAX_PIXELS
-from service.host import Host, NotReady
+from service.engine.supervisor import Host, NotReady
 from service.routes import MAX_IMAGES
 from service.settings import Settings
 

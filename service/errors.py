@@ -9,11 +9,10 @@ from flask import Flask, Response, current_app, jsonify, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from model.captioner import OptionRefused
-from model.images import ImageRefused
-from service.batching import Busy
-from service.host import CaptioningFailed, ClientLeft, DeadlineExceeded, NotReady
-from service.observability import request_id
+from model.errors import ImageRefused, OptionRefused
+from service.engine.batching import Busy
+from service.engine.supervisor import CaptioningFailed, ClientLeft, DeadlineExceeded, NotReady
+from service.observability.requests import request_id
 
 log = logging.getLogger(__name__)
 

@@ -6,12 +6,12 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
+from collection.search import LONGEST_QUERY
 from model.images import FORMATS
-from model.search import LONGEST_QUERY
 from service import access, schemas
 from service.description import LICENCE, NAME, SUMMARY, VERSION, limits
 from service.errors import CODES
-from service.observability import REQUEST_ID_HEADER, REQUEST_ID_PATTERN
+from service.observability.requests import REQUEST_ID_HEADER, REQUEST_ID_PATTERN
 from service.routes import IMAGE_FIELDS
 from service.schemas import Schema, reference
 from service.search import MOST_RESULTS, RESULTS

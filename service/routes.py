@@ -15,9 +15,9 @@ from model.answer import describe_moment
 from model.captioner import DecodingOptions, parse_bool
 from model.images import FORMATS, LONGEST_SIDE
 from service.controls import controls
+from service.engine.supervisor import Captioned, Host
 from service.errors import BadRequest, explain
-from service.host import Captioned, Host
-from service.observability import note
+from service.observability.requests import note
 from service.worker import has_left
 
 blueprint = Blueprint("captions", __name__)

@@ -10,7 +10,7 @@ from model.captioner import DecodingOptions
 from model.images import FORMATS
 from service.description import describe_option
 from service.errors import CODES
-from service.observability import REQUEST_ID_PATTERN
+from service.observability.requests import REQUEST_ID_PATTERN
 from service.routes import IMAGE_FIELDS
 
 Schema = dict[str, Any]

@@ -11,9 +11,10 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, abort, current_app, jsonify, request, url_for
 
-from model.collection import PhotographUnreadable, read_photograph
-from model.images import ImageRefused, decode_image, encode_jpeg
-from model.search import LONGEST_QUERY, Collection, CollectionRefused, Found, QueryRefused
+from collection.search import LONGEST_QUERY, Collection, CollectionRefused, Found, QueryRefused
+from collection.walk import PhotographUnreadable, read_photograph
+from model.errors import ImageRefused
+from model.images import decode_image, encode_jpeg
 from service.errors import BadRequest, failure
 from service.settings import SettingRefused
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from model.registry import ModelSettings
+    from model.settings import ModelSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -29,7 +29,7 @@ class Settings:
     vocabulary: Path = ROOT / "vocab.pkl"
     """Words of the cnn-lstm back end."""
     collection: Path | None = None
-    """Results of `python -m model caption --output`, JSONL, or their index: then the page can search them."""
+    """Results of `python -m collection caption --output`, JSONL, or their index: then the page can search them."""
     device: str = "auto"
     """cpu, cuda, or auto: cuda where there is one."""
     weights: str = ""
@@ -96,7 +96,7 @@ class Settings:
 
     @property
     def model(self) -> ModelSettings:
-        from model.registry import ModelSettings  # brings PyTorch, which only the captioner's process needs
+        from model.settings import ModelSettings
 
         return ModelSettings(
             **{setting.name: getattr(self, setting.name) for setting in dataclasses.fields(ModelSettings)}

@@ -19,14 +19,15 @@ import pytest
 import requests
 import torch
 
-from model.registry import ModelSettings, load_captioner
+from model.registry import load_captioner
+from model.settings import ModelSettings
 
 # A job in the background of a shell ignores Ctrl-C, and so would the processes that it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = ModelSettings(checkpoint=ROOT / "best_model.pth", vocabulary=ROOT / "vocab.pkl", device="cpu")
-_CAPTIONER = "service.captioner_process"
+_CAPTIONER = "service.engine.captioner_process"
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,12 @@ from benchmarks import client, comparison, latency, load, memory, report, soak, 
 from benchmarks.measure import MatrixProduct, multiply_adds
 from benchmarks.photographs import SIZE, photographs
 from model.captioner import DecodingOptions
-from model.checkpoint import Checkpoint
-from model.cnn_lstm import Network
-from model.encoder import Encoder
+from model.cnn_lstm.captioner import Network
+from model.cnn_lstm.checkpoint import Checkpoint
+from model.cnn_lstm.encoder import Encoder
 from model.images import decode_image
-from model.registry import ModelSettings, load_captioner
+from model.registry import load_captioner
+from model.settings import ModelSettings
 from tests.conftest import ROOT, wait_until
 
 

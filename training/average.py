@@ -16,12 +16,14 @@ import torch
 import tyro
 from torch import Tensor
 
-from model.checkpoint import Checkpoint, CheckpointMismatch, file_digest
-from model.cnn_lstm import Network
-from model.encoder import STAGES
-from model.familiarity import Familiarity
-from training.datasets import DatasetRefused, in_split, read_dataset, spread
-from training.features import TooManyRefused, compute_features, learn_familiarity
+from model.cnn_lstm.captioner import Network
+from model.cnn_lstm.checkpoint import Checkpoint
+from model.cnn_lstm.encoder import STAGES
+from model.cnn_lstm.out_of_distribution import Familiarity
+from model.errors import CheckpointMismatch
+from model.files import file_digest
+from training.data.features import TooManyRefused, compute_features, learn_familiarity
+from training.data.records import DatasetRefused, in_split, read_dataset, spread
 
 
 @dataclass(frozen=True)

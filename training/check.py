@@ -21,11 +21,12 @@ from typing import Any, get_args
 import numpy as np
 import tyro
 
+from model.cnn_lstm.vocabulary import SPECIAL_TOKENS, Vocabulary, tokenise
+from model.errors import VocabularyRefused
 from model.files import written_whole
 from model.images import decode_image, jpeg_address
-from model.vocabulary import SPECIAL_TOKENS, Vocabulary, VocabularyRefused, tokenise
-from training.datasets import DatasetRefused, Record, Split, in_split, read_dataset
-from training.leakage import duplicates, leaks, look_at
+from training.data.leakage import duplicates, leaks, look_at
+from training.data.records import DatasetRefused, Record, Split, in_split, read_dataset
 
 _SPLITS: tuple[Split, ...] = get_args(Split)
 _SAMPLES = 12  # of each split, and of leaks

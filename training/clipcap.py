@@ -27,18 +27,26 @@ from torch import Tensor
 from tqdm import tqdm
 
 from model.captioner import DecodingOptions
-from model.clipcap import FILE, ClipCapCaptioner, ClipCapNetwork, ImageEncoder, load_gpt2
-from model.clipcap_checkpoint import CLIP, GPT2, ClipCapCheckpoint, Source, vocabulary_digest, weights_digest
-from model.clipcap_mapping import Kind, MappingConfig
+from model.cnn_lstm.vocabulary import tokenise
 from model.decoding import decode
-from model.pretrained import SubWords, cached_step, fetch
+from model.huggingface.base import SubWords, cached_step
+from model.huggingface.clipcap.captioner import FILE, ClipCapCaptioner, ClipCapNetwork, ImageEncoder, load_gpt2
+from model.huggingface.clipcap.checkpoint import (
+    CLIP,
+    GPT2,
+    ClipCapCheckpoint,
+    Source,
+    vocabulary_digest,
+    weights_digest,
+)
+from model.huggingface.clipcap.mapping import Kind, MappingConfig
+from model.huggingface.weights import fetch
 from model.registry import choose_device
-from model.vocabulary import tokenise
-from training.clipcap_data import IGNORED, Embeddings, TrainingData, compute_embeddings
-from training.datasets import DatasetRefused, Record, in_split, name_dataset, read_dataset
+from training.data.clipcap import IGNORED, Embeddings, TrainingData, compute_embeddings
+from training.data.records import DatasetRefused, Record, in_split, name_dataset, read_dataset
 from training.engine import LossNotFinite
+from training.evaluation.metrics import score
 from training.failures import FAILURES, exit_status
-from training.metrics import score
 from training.results import Results
 from training.settings import check_same_run, deciding
 

@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 import yaml
 
-from model.encoder import Stride
+from model.cnn_lstm.encoder import Stride
+from training.data.augmentation import View
 from training.settings import deciding
-from training.views import View
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,15 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from model.captioner import DecodingOptions
-from model.cnn_lstm import Network
-from model.encoder import STAGES
-from model.vocabulary import PAD, START, UNKNOWN, Vocabulary, tokenise
-from training.datasets import Record
+from model.cnn_lstm.captioner import Network
+from model.cnn_lstm.encoder import STAGES
+from model.cnn_lstm.vocabulary import PAD, START, UNKNOWN, Vocabulary, tokenise
+from training.data.features import Grids
+from training.data.records import Record
 from training.distributed import Workers
-from training.features import Grids
-from training.losses import advantages, cross_entropy, self_critical
-from training.metrics import Scores, score
-from training.rewards import ParallelReward, Texts
+from training.evaluation.metrics import Scores, score
+from training.objectives.cross_entropy import advantages, cross_entropy, self_critical
+from training.objectives.rewards import ParallelReward, Texts
 
 _DECODED_AT_ONCE = 100
 

@@ -20,18 +20,20 @@ from PIL import Image
 from tqdm import tqdm
 
 from model.answer import describe_model
-from model.captioner import Caption, Captioner, DecodingOptions, OptionRefused
+from model.captioner import Caption, Captioner, DecodingOptions
+from model.cnn_lstm.vocabulary import Vocabulary, tokenise
+from model.errors import LOADING_ERRORS, ImageRefused, OptionRefused
 from model.files import written_whole
-from model.images import ImageRefused, decode_image
-from model.registry import LOADING_ERRORS, ModelSettings, load_captioner
-from model.vocabulary import Vocabulary, tokenise
-from training.datasets import DatasetRefused, Record, Split, in_split, is_flickr8k_test, read_dataset
-from training.features import TooManyRefused, check_refused
-from training.intervals import bootstrap_intervals
-from training.metrics import Scores, human_scores, java_found, ptb_tokenise, score
-from training.pictures import draw_gallery, draw_reliability
-from training.quality import by_group, calibration, caption_quality
-from training.report import evaluation_report
+from model.images import decode_image
+from model.registry import load_captioner
+from model.settings import ModelSettings
+from training.data.features import TooManyRefused, check_refused
+from training.data.records import DatasetRefused, Record, Split, in_split, is_flickr8k_test, read_dataset
+from training.evaluation.intervals import bootstrap_intervals
+from training.evaluation.metrics import Scores, human_scores, java_found, ptb_tokenise, score
+from training.evaluation.pictures import draw_gallery, draw_reliability
+from training.evaluation.quality import by_group, calibration, caption_quality
+from training.evaluation.report import evaluation_report
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from model.checkpoint import Checkpoint
-from model.vocabulary import SPECIAL_TOKENS, Vocabulary
+from model.cnn_lstm.checkpoint import Checkpoint
+from model.cnn_lstm.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 
 def extended(checkpoint: Checkpoint, vocabulary: Vocabulary) -> Checkpoint:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from model.registry import LOADING_ERRORS
-from training.datasets import DatasetRefused
+from model.errors import LOADING_ERRORS
+from training.data.features import TooManyRefused
+from training.data.records import DatasetRefused
 from training.engine import LossNotFinite
-from training.features import TooManyRefused
 
 FAILURES = (TooManyRefused, LossNotFinite, DatasetRefused, ValueError, *LOADING_ERRORS)
 

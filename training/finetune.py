@@ -27,14 +27,14 @@ from torch import Tensor
 from tqdm import tqdm
 from transformers import BlipForConditionalGeneration
 
-from model.blip import DEFAULT_WEIGHTS, blip_prompt
-from model.pretrained import fetch, load_parts
+from model.files import save_tensors
+from model.huggingface.blip import DEFAULT_WEIGHTS, blip_prompt
+from model.huggingface.weights import fetch, load_parts
 from model.registry import choose_device
-from model.tensors import save_tensors
-from training.datasets import DatasetRefused, Record, in_split, read_dataset, read_image
+from training.data.features import check_refused
+from training.data.records import DatasetRefused, Record, in_split, read_dataset, read_image
 from training.engine import LossNotFinite
 from training.failures import FAILURES, exit_status
-from training.features import check_refused
 from training.settings import check_same_run, deciding
 
 _IGNORED = -100  # what the loss leaves out

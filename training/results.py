@@ -10,10 +10,9 @@ from typing import Any
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
-from model.checkpoint import Checkpoint
-from model.files import written_whole
-from model.tensors import save_tensors
-from model.vocabulary import Vocabulary
+from model.cnn_lstm.checkpoint import Checkpoint
+from model.cnn_lstm.vocabulary import Vocabulary
+from model.files import save_tensors, written_whole
 
 
 class Results:

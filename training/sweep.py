@@ -18,18 +18,20 @@ import numpy as np
 import tyro
 
 from model.captioner import DecodingOptions
-from model.checkpoint import Checkpoint, file_digest
-from model.cnn_lstm import CELL, Network
-from model.encoder import Preprocessing
-from model.files import written_whole
-from model.registry import LOADING_ERRORS, ModelSettings, choose_device
-from model.vocabulary import Vocabulary, tokenise
-from training.datasets import DatasetRefused, Record, in_split, read_dataset
+from model.cnn_lstm.captioner import CELL, Network
+from model.cnn_lstm.checkpoint import Checkpoint
+from model.cnn_lstm.encoder import Preprocessing
+from model.cnn_lstm.vocabulary import Vocabulary, tokenise
+from model.errors import LOADING_ERRORS
+from model.files import file_digest, written_whole
+from model.registry import choose_device
+from model.settings import ModelSettings
+from training.data.augmentation import FixedView
+from training.data.features import Features, TooManyRefused, compute_features
+from training.data.records import DatasetRefused, Record, in_split, read_dataset
 from training.engine import hypotheses
-from training.features import Features, TooManyRefused, compute_features
-from training.metrics import score
-from training.quality import caption_quality
-from training.views import FixedView
+from training.evaluation.metrics import score
+from training.evaluation.quality import caption_quality
 
 _TOLD = {
     "greedy": ("method", "no_repeat_ngram_size"),

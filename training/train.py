@@ -21,7 +21,7 @@ import tyro
 from training.config import Config, with_file
 from training.distributed import workers_of_torchrun
 from training.failures import FAILURES, exit_status
-from training.run import Run
+from training.trainer import Run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from cluster.job import DESCRIPTION
+from collection.job import Job
+from collection.walk import find_photographs
 from model.captioner import DecodingOptions
-from model.captioning_job import Job
-from model.collection import find_photographs
 from tests.conftest import ROOT
 from tests.pictures import encoded, photograph
 

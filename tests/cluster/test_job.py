@@ -8,8 +8,8 @@ from pyarrow import parquet
 
 from cluster.caption import main
 from cluster.job import DESCRIPTION, PartWorker, Plan, part_name, tasks_left
+from collection.journal import record_line
 from model.captioner import DecodingOptions
-from model.journal import record_line
 from tests.conftest import SHIPPED
 from tests.pictures import encoded, photograph
 

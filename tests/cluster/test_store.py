@@ -1,7 +1,7 @@
 import pytest
 
 from cluster.store import Store, StoreRefused
-from model.collection import PhotographUnreadable, find_photographs
+from collection.walk import PhotographUnreadable, find_photographs
 
 
 @pytest.fixture

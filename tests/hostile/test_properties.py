@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from model.captioner import DecodingOptions, OptionRefused
-from model.images import FORMATS, LONGEST_SIDE, ImageRefused, decode_image
+from model.captioner import DecodingOptions
+from model.errors import ImageRefused, OptionRefused
+from model.images import FORMATS, LONGEST_SIDE, decode_image
 from tests.hostile.corpus import encoded, picture
 
 _SOUND = [encoded(picture(), format) for format in FORMATS]

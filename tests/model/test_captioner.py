@@ -2,7 +2,8 @@ import math
 
 import pytest
 
-from model.captioner import DecodingOptions, OptionRefused, Stopwatch, parse_bool
+from model.captioner import DecodingOptions, Stopwatch, parse_bool
+from model.errors import OptionRefused
 
 
 def test_defaults():

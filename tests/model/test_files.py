@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from model.files import written_whole
-from model.tensors import save_tensors
+from model.files import save_tensors, written_whole
 from tests.conftest import no_file_larger_than
 
 

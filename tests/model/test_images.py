@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from model import images
-from model.images import LONGEST_SIDE, ImageRefused, Refusal, decode_image, encode_jpeg
+from model.errors import ImageRefused, Refusal
+from model.images import LONGEST_SIDE, decode_image, encode_jpeg
 from tests.pictures import corners, drawn, encoded
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)

@@ -7,7 +7,9 @@ import sys
 import pytest
 
 from model.arguments import add_model_arguments, model_settings
-from model.registry import BackendUnavailable, ModelSettings, load_captioner
+from model.errors import BackendUnavailable
+from model.registry import load_captioner
+from model.settings import ModelSettings
 from tests.conftest import ROOT
 
 LOADS_CNN_LSTM = """

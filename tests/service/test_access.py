@@ -4,7 +4,8 @@ import pytest
 import requests
 from flask import Flask
 
-from service import access, observability
+from service import access
+from service.observability import requests as observability
 from service.settings import SettingRefused, Settings
 from tests.conftest import running_server
 from tests.pictures import drawn, encoded

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from model.captioner import DecodingOptions
-from service.batching import Busy, Queue
+from service.engine.batching import Busy, Queue
 
 BEAM, GREEDY = DecodingOptions(), DecodingOptions(method="greedy")
 PICTURE = Image.new("RGB", (2, 2))

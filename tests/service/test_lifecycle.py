@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from model.vocabulary import SPECIAL_TOKENS, Vocabulary
+from model.cnn_lstm.vocabulary import SPECIAL_TOKENS, Vocabulary
 from service.settings import SettingRefused, Settings
 from tests.conftest import ROOT, descendants, running_server, wait_until
 from tests.pictures import drawn, encoded

@@ -12,8 +12,8 @@ import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from service import metrics
-from service.logs import configuration
+from service.observability import metrics
+from service.observability.logs import configuration
 from service.settings import SettingRefused
 from tests.conftest import descendants, running_server, wait_until
 from tests.pictures import drawn, encoded
@@ -147,7 +147,7 @@ def test_a_line_for_each_request(pair):
 
 def test_every_line_is_json_gunicorns_too(pair):
     loggers = Counter(line["logger"] for line in lines(pair))
-    assert loggers["gunicorn.error"] and loggers["service.observability"]
+    assert loggers["gunicorn.error"] and loggers["service.observability.requests"]
     assert all({"time", "level", "message", "process"} <= set(line) for line in lines(pair))
 
 

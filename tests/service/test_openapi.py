@@ -9,7 +9,8 @@ from flask import Flask
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
-from model.captioner import DecodingOptions, OptionRefused
+from model.captioner import DecodingOptions
+from model.errors import OptionRefused
 from service import about, routes
 from service.description import VERSION
 from service.openapi import describe_api

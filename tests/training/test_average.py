@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.checkpoint import Checkpoint, CheckpointMismatch
-from model.decoder import Decoder, DecoderConfig
-from model.encoder import Encoder, Preprocessing
-from model.registry import ModelSettings, load_captioner
-from model.vocabulary import Vocabulary
+from model.cnn_lstm.checkpoint import Checkpoint
+from model.cnn_lstm.decoder import Decoder, DecoderConfig
+from model.cnn_lstm.encoder import Encoder, Preprocessing
+from model.cnn_lstm.vocabulary import Vocabulary
+from model.errors import CheckpointMismatch
+from model.registry import load_captioner
+from model.settings import ModelSettings
 from tests.conftest import no_file_larger_than
 from tests.pictures import drawn
 from tests.training.drawn_dataset import draw, write

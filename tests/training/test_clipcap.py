@@ -8,17 +8,18 @@ import sys
 import pytest
 import torch
 
-from model.clipcap import FILE, ImageEncoder, load_gpt2
-from model.clipcap_checkpoint import ClipCapCheckpoint
+from model.huggingface.clipcap.captioner import FILE, ImageEncoder, load_gpt2
+from model.huggingface.clipcap.checkpoint import ClipCapCheckpoint
 from model.images import decode_image
-from model.registry import ModelSettings, load_captioner
+from model.registry import load_captioner
+from model.settings import ModelSettings
 from tests.conftest import no_file_larger_than
-from tests.model.small_clipcap import CAPTIONS, save_small_clip, save_small_gpt2, teach_captions
+from tests.model.huggingface.small_clipcap import CAPTIONS, save_small_clip, save_small_gpt2, teach_captions
 from tests.pictures import photograph
 from tests.training.processes import flags, start, wait_for_the_middle_of_epoch
 from training.clipcap import main
-from training.clipcap_data import Embeddings, compute_embeddings
-from training.datasets import in_split, read_dataset
+from training.data.clipcap import Embeddings, compute_embeddings
+from training.data.records import in_split, read_dataset
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 NAMES = ("camera", "chelsea", "astronaut", "coffee", "rocket")

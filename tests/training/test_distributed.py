@@ -14,18 +14,18 @@ import psutil
 import pytest
 import torch
 
-from model.checkpoint import Checkpoint
-from model.cnn_lstm import Network
-from model.decoder import Decoder, DecoderConfig
-from model.encoder import Encoder
-from model.vocabulary import Vocabulary
+from model.cnn_lstm.captioner import Network
+from model.cnn_lstm.checkpoint import Checkpoint
+from model.cnn_lstm.decoder import Decoder, DecoderConfig
+from model.cnn_lstm.encoder import Encoder
+from model.cnn_lstm.vocabulary import Vocabulary
 from tests.conftest import ROOT, free_port
 from tests.training.processes import start, wait_for_the_middle_of_epoch, words, write_folder
-from training.datasets import Record
+from training.data.features import Features
+from training.data.records import Record
 from training.distributed import Workers, workers_of_torchrun
 from training.engine import CrossEntropy, SelfCritical, TrainingData, train_one_epoch
-from training.features import Features
-from training.rewards import ParallelReward
+from training.objectives.rewards import ParallelReward
 
 CAPTIONS = [  # of unequal number and length: a mean of the processes' means would not be the mean over all words
     ("a red dog runs over the green grass", "a dog"),

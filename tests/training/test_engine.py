@@ -5,11 +5,12 @@ import pytest
 import torch
 
 from model.captioner import DecodingOptions
-from model.cnn_lstm import Network
-from model.decoder import Decoder, DecoderConfig
-from model.encoder import Encoder
-from model.vocabulary import UNKNOWN, Vocabulary
-from training.datasets import Record
+from model.cnn_lstm.captioner import Network
+from model.cnn_lstm.decoder import Decoder, DecoderConfig
+from model.cnn_lstm.encoder import Encoder
+from model.cnn_lstm.vocabulary import UNKNOWN, Vocabulary
+from training.data.features import Features
+from training.data.records import Record
 from training.engine import (
     CrossEntropy,
     LossNotFinite,
@@ -19,8 +20,7 @@ from training.engine import (
     some_cells,
     train_one_epoch,
 )
-from training.features import Features
-from training.rewards import ParallelReward
+from training.objectives.rewards import ParallelReward
 
 CAPTIONS = [
     "a red dog runs over the green grass",

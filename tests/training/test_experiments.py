@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from model.checkpoint import file_digest
+from model.files import file_digest
 from tests.conftest import ROOT, no_file_larger_than
 from tests.training.drawn_dataset import write
 from training import sweep
+from training.evaluation.report import fill_in
 from training.experiments import experiments_report, main
-from training.report import fill_in
 
 
 def run(seed, ciders, **settings):

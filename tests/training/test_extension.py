@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from model.captioner import DecodingOptions
-from model.checkpoint import Checkpoint
-from model.cnn_lstm import Network
-from model.vocabulary import START, UNKNOWN, Vocabulary
+from model.cnn_lstm.captioner import Network
+from model.cnn_lstm.checkpoint import Checkpoint
+from model.cnn_lstm.vocabulary import START, UNKNOWN, Vocabulary
 from tests.conftest import ROOT
 from training.extension import extended
 

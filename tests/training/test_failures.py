@@ -1,6 +1,6 @@
 import pytest
 
-from training.datasets import DatasetRefused
+from training.data.records import DatasetRefused
 from training.failures import exit_status
 
 

@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import load_file
 
 from model.captioner import DecodingOptions
-from model.registry import ModelSettings, load_captioner
+from model.registry import load_captioner
+from model.settings import ModelSettings
 from tests.conftest import no_file_larger_than
 from tests.tiny_backends import LEARNT, photographs, save_blip, write_dataset
 from training.evaluate import main as evaluate

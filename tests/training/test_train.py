@@ -10,9 +10,10 @@ import sys
 import pytest
 import torch
 
-from model.checkpoint import Checkpoint
-from model.registry import ModelSettings, load_captioner
-from model.vocabulary import Vocabulary
+from model.cnn_lstm.checkpoint import Checkpoint
+from model.cnn_lstm.vocabulary import Vocabulary
+from model.registry import load_captioner
+from model.settings import ModelSettings
 from tests.conftest import ROOT, no_file_larger_than
 from tests.pictures import drawn
 from tests.training.drawn_dataset import write

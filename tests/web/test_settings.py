@@ -6,7 +6,8 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
-from model.captioner import DecodingOptions, OptionRefused
+from model.captioner import DecodingOptions
+from model.errors import OptionRefused
 from tests.web.conftest import DESKTOP, opened
 from tests.web.gestures import caption, card, choose, listen, sent_options, wait_until
 

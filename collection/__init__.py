@@ -1,0 +1,1 @@
+"""Many photographs: from folders, lists and patterns to rows, files and search. Imports model/."""

@@ -1,0 +1,38 @@
+"""The command line of collections: python -m collection COMMAND …"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+COMMANDS = {
+    "caption": "says what photographs show: files, folders, patterns, lists",
+    "search": "finds photographs by their captions",
+}
+"""Each is the module of its name with a `main(arguments) -> int`, imported when it is asked for."""
+
+_USAGE = "\n".join(
+    [
+        "usage: python -m collection COMMAND …     COMMAND --help tells its options",
+        "",
+        *(f"  {name:9}{help}" for name, help in COMMANDS.items()),
+    ]
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command's exit status; 0 and 2 as a rule: done, and could not be done."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or given[0] in ("-h", "--help"):
+        print(_USAGE, file=sys.stdout if given else sys.stderr)
+        return 0 if given else 2
+    if given[0] not in COMMANDS:
+        print(f"there is no command {given[0]!r}\n{_USAGE}", file=sys.stderr)
+        return 2
+    status: int = import_module(f"collection.{given[0]}").main(given[1:])
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

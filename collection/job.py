@@ -1,0 +1,83 @@
+"""Captions of any number of photographs, in their order, in bounded memory: decoding runs ahead of the model."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+
+from PIL import Image
+
+from collection.journal import Record
+from collection.walk import PhotographUnreadable, read_photograph
+from model.answer import describe_captions
+from model.captioner import Captioner, DecodingOptions
+from model.errors import ImageRefused
+from model.images import decode_image
+
+Decoded = Image.Image | Record
+"""A photograph, or {"error": {"code", "message"}}."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """How photographs become records."""
+
+    captioner: Captioner
+    options: DecodingOptions = DecodingOptions()
+    batch_size: int = 16
+    """Photographs captioned at once. As many again are decoded meanwhile: no more are in memory."""
+    workers: int = 2
+    """Threads that read and decode."""
+    read: Callable[[str], bytes] = read_photograph
+    """From path to file; raises PhotographUnreadable."""
+
+    def run(self, paths: Iterable[str]) -> Iterator[list[Record]]:
+        """Batches of records in the order of `paths`: {"path", "caption", "captions", …} as the API answers, without
+        the picture and the timings, or {"path", "error": {"code", "message"}} for a file that cannot be captioned.
+        """
+        decoded = decode_ahead(paths, self.workers, self.batch_size, self.read)
+        while batch := list(islice(decoded, self.batch_size)):
+            yield self._describe(batch)
+
+    def _describe(self, batch: list[tuple[str, Decoded]]) -> list[Record]:
+        images = [found for _, found in batch if isinstance(found, Image.Image)]
+        captions = iter(self.captioner.caption(images, self.options) if images else ())
+        return [
+            {"path": path}
+            | (describe_captions(next(captions), self.captioner) if isinstance(found, Image.Image) else found)
+            for path, found in batch
+        ]
+
+
+def decode_ahead(
+    paths: Iterable[str], workers: int, ahead: int, read: Callable[[str], bytes] = read_photograph
+) -> Iterator[tuple[str, Decoded]]:
+    """Each path with its photograph, or with the error that its record tells, in order.
+
+    At most `ahead` photographs are decoded, or being decoded, that were not asked for yet.
+    """
+    with ThreadPoolExecutor(workers, "decode") as pool:
+        pending: deque[tuple[str, Future[Decoded]]] = deque()
+        try:
+            for path in paths:
+                if len(pending) == ahead:
+                    first, future = pending.popleft()
+                    yield first, future.result()
+                pending.append((path, pool.submit(_decode, path, read)))
+            while pending:
+                first, future = pending.popleft()
+                yield first, future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _decode(path: str, read: Callable[[str], bytes]) -> Decoded:
+    try:
+        return decode_image(read(path))
+    except (PhotographUnreadable, ImageRefused) as error:
+        # Not the exception itself: its traceback holds the file's bytes for as long as it waits.
+        code = error.refusal.value if isinstance(error, ImageRefused) else "unreadable"
+        return {"error": {"code": code, "message": str(error)}}

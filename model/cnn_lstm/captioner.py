@@ -1,0 +1,190 @@
+"""The default back end: ResNet-50 encoder, two-layer attention LSTM decoder and decoding behind `Captioner`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from model.captioner import Caption, DecodingOptions, Stopwatch, Word, to_grid
+from model.cnn_lstm.checkpoint import Checkpoint
+from model.cnn_lstm.decoder import Decoder
+from model.cnn_lstm.encoder import Encoder, Preprocessing
+from model.cnn_lstm.out_of_distribution import Familiarity, summarise
+from model.cnn_lstm.runtime import PackedDecoder, PackedEncoder, can_pack, multiplies_bfloat16
+from model.cnn_lstm.vocabulary import END, PAD, START, UNKNOWN, Vocabulary, join_words
+from model.decoding import Hypothesis, Tokens, decode
+from model.errors import BackendUnavailable, CheckpointMismatch
+from model.files import file_digest
+from model.settings import Dtype, Look
+
+CELL = 32
+"""Pixels a side that become one cell of the encoder's grid: sizes of the input are multiples of it."""
+
+TOKENS = Tokens(start=START, end=END, forbidden=(PAD, START, UNKNOWN))
+
+
+class Network(nn.Module):
+    """Encoder and decoder, as they are trained and stored together."""
+
+    def __init__(self, encoder: Encoder, decoder: Decoder) -> None:
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+
+    @classmethod
+    def from_checkpoint(cls, checkpoint: Checkpoint) -> Network:
+        """Raises CheckpointMismatch where weights and sizes disagree."""
+        network = cls(Encoder(checkpoint.stride), Decoder(checkpoint.decoder_config))
+        try:
+            network.encoder.load_state_dict(checkpoint.encoder)
+            network.decoder.load_state_dict(checkpoint.decoder)
+        except RuntimeError as error:
+            raise CheckpointMismatch(f"the checkpoint's weights do not fit its configuration: {error}") from error
+        return network
+
+    @torch.inference_mode()
+    def decode(self, features: Tensor, options: DecodingOptions) -> list[list[Hypothesis]]:
+        """Hypotheses for grid features (images, cells, channels)."""
+        return _decode(self.decoder, features, options)
+
+
+def _decode(decoder: Any, features: Tensor, options: DecodingOptions) -> list[list[Hypothesis]]:
+    """With a Decoder or a PackedDecoder, whose states are of different types."""
+    return decode(decoder.step, decoder.init_state(features), len(features), TOKENS, options, features.device)
+
+
+def choose_image_size(size: int, trained: int) -> int:
+    """Pixels a side that the encoder is shown: 0 for those of training. Smaller is faster, and sees less.
+
+    Raises BackendUnavailable.
+    """
+    if size and (size % CELL or not 2 * CELL <= size <= 16 * CELL):
+        raise BackendUnavailable(
+            f"image_size is a multiple of {CELL} from {2 * CELL} to {16 * CELL}, or 0 for that of training, not {size}"
+        )
+    return size or trained
+
+
+def choose_dtype(name: Dtype, device: torch.device) -> torch.dtype:
+    """bfloat16 where the processor has matrix arithmetic for it and nothing else is asked for.
+
+    Raises BackendUnavailable for what cannot be had, or was not measured to be worth having.
+    """
+    if name == "bf16" and not (device.type == "cpu" and multiplies_bfloat16()):
+        raise BackendUnavailable("bf16 of cnn-lstm is for processors with AMX; choose auto or fp32")
+    if name not in ("auto", "fp32", "bf16"):
+        raise BackendUnavailable(f"cnn-lstm does not run in {name}; choose auto, fp32 or bf16")
+    half = name != "fp32" and device.type == "cpu" and multiplies_bfloat16()
+    return torch.bfloat16 if half else torch.float32
+
+
+class CnnLstmCaptioner:
+    """See `model.captioner.Captioner`."""
+
+    name = "cnn-lstm"
+
+    def __init__(
+        self,
+        network: Network,
+        vocabulary: Vocabulary,
+        preprocessing: Preprocessing,
+        device: torch.device,
+        digest: str,
+        familiarity: Familiarity | None = None,
+        dtype: torch.dtype = torch.float32,
+        look: Look = "usual",
+    ) -> None:
+        """`dtype` is single precision, or bfloat16 where `multiplies_bfloat16`.
+
+        In the thorough look the photograph is seen mirrored, too: the decoder attends to the cells of both grids.
+        """
+        self.mirrored = look == "thorough"
+        network = network.eval().requires_grad_(False)
+        self.encoder: Encoder | PackedEncoder
+        self.decoder: Decoder | PackedDecoder
+        if device.type == "cpu" and can_pack():
+            self.encoder = PackedEncoder(network.encoder, preprocessing.image_size, dtype)
+            self.decoder = PackedDecoder(network.decoder, dtype)
+        else:
+            self.encoder, self.decoder = network.encoder.folded().to(device), network.decoder.to(device)
+        self.familiarity = familiarity.to(device) if familiarity else None
+        self.vocabulary, self.preprocessing, self.device, self.digest = vocabulary, preprocessing, device, digest
+
+    @classmethod
+    def load(
+        cls,
+        checkpoint_file: Path,
+        vocabulary_file: Path,
+        device: torch.device,
+        dtype: Dtype = "auto",
+        look: Look = "usual",
+        image_size: int = 0,
+    ) -> CnnLstmCaptioner:
+        """Raises CheckpointMismatch, VocabularyRefused, FileNotFoundError, BackendUnavailable."""
+        numbers = choose_dtype(dtype, device)
+        checkpoint, vocabulary = Checkpoint.load(checkpoint_file), Vocabulary.load(vocabulary_file)
+        checkpoint.verify(vocabulary)
+        network = Network.from_checkpoint(checkpoint)
+        digest = file_digest(checkpoint_file)
+        preprocessing = checkpoint.preprocessing
+        preprocessing = replace(preprocessing, image_size=choose_image_size(image_size, preprocessing.image_size))
+        return cls(network, vocabulary, preprocessing, device, digest, checkpoint.familiarity, numbers, look)
+
+    @torch.inference_mode()
+    def caption(
+        self,
+        images: Sequence[Image.Image],
+        options: DecodingOptions = DecodingOptions(),
+        stopwatch: Stopwatch | None = None,
+    ) -> list[list[Caption]]:
+        if not images:
+            return []
+        stopwatch = stopwatch or Stopwatch()
+        with stopwatch.stage("encoder"):
+            pixels = self.preprocessing(images).to(self.device, memory_format=torch.channels_last)
+            features = self.encoder(pixels)
+            if self.mirrored:
+                features = torch.cat([features, self.encoder(pixels.flip(3))], dim=1)
+            unlike = [False] * len(images)
+            if self.familiarity:
+                unlike = self.familiarity.is_unlike(summarise(features)).tolist()
+        with stopwatch.stage("decoder"):
+            ranked = _decode(self.decoder, features, options)
+        if self.mirrored and options.attention:
+            ranked = [[replace(each, attention=_on_one_grid(each.attention)) for each in found] for found in ranked]
+        return to_captions(ranked, unlike, self.vocabulary, options.attention)
+
+
+def _on_one_grid(attention: Tensor) -> Tensor:
+    """Weights (words, 2 x cells), of a grid and of the mirrored photograph's, to (words, cells): those of the same
+    place in the photograph are added.
+    """
+    straight, mirrored = attention.chunk(2, dim=1)
+    side = math.isqrt(straight.shape[1])
+    return straight + mirrored.reshape(-1, side, side).flip(2).flatten(1)
+
+
+def to_captions(
+    ranked: Sequence[Sequence[Hypothesis]], unlike: Sequence[bool], vocabulary: Vocabulary, with_attention: bool
+) -> list[list[Caption]]:
+    """Of each photograph, `unlike` telling which of them the model does not know the like of."""
+    return [
+        [_to_caption(hypothesis, vocabulary, with_attention, low_confidence) for hypothesis in found]
+        for found, low_confidence in zip(ranked, unlike, strict=True)
+    ]
+
+
+def _to_caption(hypothesis: Hypothesis, vocabulary: Vocabulary, with_attention: bool, low_confidence: bool) -> Caption:
+    """What a person reads of a finished sequence of tokens."""
+    texts = vocabulary.decode(hypothesis.tokens)
+    words = tuple(
+        Word(text, math.exp(score), to_grid(weights) if with_attention else None)
+        for text, score, weights in zip(texts, hypothesis.log_probabilities, hypothesis.attention, strict=False)
+    )
+    return Caption(join_words(texts), hypothesis.log_probability, words, low_confidence)

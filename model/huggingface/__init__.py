@@ -1,0 +1,1 @@
+"""Borrowed networks, over Hugging Face's transformers."""

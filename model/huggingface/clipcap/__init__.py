@@ -1,0 +1,1 @@
+"""ClipCap: CLIP, a mapping network and GPT-2."""

@@ -1,0 +1,1 @@
+"""Between requests and the captioner: the queue, the captioner's process and its supervisor."""

@@ -1,0 +1,139 @@
+"""The captioner in a process of its own, so that whatever kills it (memory, a kernel's crash, a hand) loses no request.
+
+A program of its own rather than multiprocessing's: that would run the parent's main program, the server, once more.
+The two speak over a socket pair: settings, then a description of the model; after that photographs and options,
+then answers and timings. Only this program writes there, so pickles are safe on it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import os
+import signal
+import subprocess
+import sys
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection, Pipe
+from threading import Timer
+from typing import Any
+
+from PIL import Image
+
+from model.answer import describe_captions, describe_model
+from model.captioner import DecodingOptions, Stopwatch
+from service.settings import ROOT, Settings
+
+Answer = dict[str, Any]
+
+# OpenMP's threads spin where they wait for one another. As long as GNU's do by default, they take the cores from the
+# requests and the photographs' decoding: under load that made a pass three times slower. So few turns cost nothing.
+_PATIENCE = {"GOMP_SPINCOUNT": "10000"}
+_DIE_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
+
+
+class CaptionerDied(RuntimeError):
+    """The process ended, or was ended because it hung."""
+
+
+class Failure(Exception):
+    """What went wrong in the process, which goes on where it had loaded its model; `details` is for the log."""
+
+    def __init__(self, message: str, details: str) -> None:
+        super().__init__(message, details)
+        self.message, self.details = message, details
+
+
+class CaptionerProcess:
+    """The parent's end."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Starts the process; `load` waits for it."""
+        self._settings = settings
+        self._connection, theirs = Pipe()
+        with theirs:
+            descriptor = theirs.fileno()
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", f"from service.engine.captioner_process import serve; serve({descriptor})"],
+                cwd=ROOT,
+                env=_PATIENCE | os.environ,
+                stdin=subprocess.DEVNULL,
+                pass_fds=[descriptor],
+            )
+
+    def load(self) -> dict[str, str]:
+        """The model's name, digest and device. Raises Failure where it cannot be loaded, CaptionerDied."""
+        model: dict[str, str] = self._ask(self._settings)
+        return model
+
+    def caption(self, images: Sequence[Image.Image], options: DecodingOptions) -> tuple[list[Answer], dict[str, float]]:
+        """For each photograph its answer (model.answer.describe_captions), and milliseconds by stage for all together.
+
+        Raises Failure, CaptionerDied; the latter also where it takes longer than `Settings.hung_after_seconds`.
+        """
+        watchdog = Timer(self._settings.hung_after_seconds, self._process.kill)
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            answers, milliseconds = self._ask((images, options))
+            return answers, milliseconds
+        finally:
+            watchdog.cancel()
+
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def end(self) -> int:
+        """Its exit status, negative for a signal. It has nothing to save: it is killed."""
+        self._process.kill()
+        self._connection.close()
+        return self._process.wait()
+
+    def _ask(self, question: object) -> Any:
+        try:
+            self._connection.send(question)
+            answer = self._connection.recv()
+        except (EOFError, OSError) as error:
+            raise CaptionerDied from error
+        if isinstance(answer, Failure):
+            raise answer
+        return answer
+
+
+def serve(descriptor: int) -> None:
+    """The process itself; it ends when its parent does."""
+    faulthandler.enable()
+    for number in (signal.SIGINT, signal.SIGTERM):  # a terminal and service managers send them to every process;
+        signal.signal(number, signal.SIG_IGN)  # the parent still wants the answers
+    if sys.platform == "linux":  # elsewhere the pipe's end tells, but not while a batch is on
+        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    with Connection(descriptor) as connection, suppress(EOFError, OSError):  # those come when the parent has ended
+        _answer(connection)
+
+
+def _answer(connection: Connection) -> None:
+    from model.registry import load_captioner  # brings PyTorch, which the parent does without
+
+    settings: Settings = connection.recv()
+    try:
+        captioner = load_captioner(settings.model)
+        captioner.caption([Image.new("RGB", (64, 64))])  # the first pass sets up kernels: not at a user's expense
+    except Exception as error:  # whatever it is, /health must tell it
+        connection.send(_failure(error))
+        return
+    connection.send(describe_model(captioner))
+    while True:
+        images, options = connection.recv()
+        stopwatch = Stopwatch()
+        try:
+            ranked = captioner.caption(images, options, stopwatch)
+        except Exception as error:  # a photograph that it fails of is not the end of the others
+            connection.send(_failure(error))
+        else:
+            connection.send(([describe_captions(captions, captioner) for captions in ranked], stopwatch.milliseconds))
+
+
+def _failure(error: Exception) -> Failure:
+    return Failure(str(error) or type(error).__name__, "".join(traceback.format_exception(error)))

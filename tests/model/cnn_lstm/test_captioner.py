@@ -1,0 +1,158 @@
+"""The shipped checkpoint on photographs that it has never seen."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from PIL import ImageOps
+
+from model.captioner import DecodingOptions, Stopwatch
+from model.cnn_lstm.captioner import choose_dtype
+from model.cnn_lstm.checkpoint import Checkpoint
+from model.cnn_lstm.runtime import multiplies_bfloat16
+from model.cnn_lstm.vocabulary import SPECIAL_TOKENS, tokenise
+from model.errors import BackendUnavailable
+from model.registry import load_captioner
+from tests.conftest import ROOT, SHIPPED
+from tests.pictures import drawn, photograph
+
+NAMES = ("chelsea", "astronaut", "coffee", "rocket")
+
+
+@pytest.fixture(scope="module")
+def photographs():
+    return [photograph(name) for name in NAMES]
+
+
+def test_the_shipped_files_are_a_pair_of_the_promised_size():
+    assert (ROOT / "best_model.pth").stat().st_size <= 80_000_000
+    checkpoint = Checkpoint.load(ROOT / "best_model.pth")
+    config = checkpoint.decoder_config
+    assert (config.embedding, config.hidden) == (256, 512)
+    assert 3100 <= config.vocabulary_size <= 3200
+    assert checkpoint.training["settings"]["data"] == ["flickr8k", "coco"]  # it tells how it came about
+    for stage in checkpoint.training["stages"]:
+        assert stage["epochs"] >= len(stage["history"]) > 1
+    assert checkpoint.familiarity
+
+
+def test_a_person_is_recognised(captioner, photographs):
+    [caption] = captioner.caption([photographs[1]], DecodingOptions(beam_size=5))
+    assert {"woman", "man", "person", "girl", "boy", "people"} & set(tokenise(caption[0].text)), caption[0].text
+
+
+def test_numbers_are_chosen_by_the_processor():
+    best = torch.bfloat16 if multiplies_bfloat16() else torch.float32
+    assert choose_dtype("auto", torch.device("cpu")) == best
+    assert choose_dtype("fp32", torch.device("cpu")) == torch.float32
+    assert choose_dtype("auto", torch.device("cuda")) == torch.float32
+    for dtype, device in (("fp16", "cpu"), ("int8", "cpu"), ("bf16", "cuda")):
+        with pytest.raises(BackendUnavailable, match="choose"):
+            choose_dtype(dtype, torch.device(device))
+
+
+def test_the_numbers_hardly_change_what_is_said(captioner, photographs):
+    """The processor's best against single precision: what either says first is among the other's captions and about
+    as likely there. A narrow beam may lose it, and two that are as likely as each other may change places.
+    """
+    single, options = load_captioner(replace(SHIPPED, dtype="fp32")), DecodingOptions(beam_size=10, num_captions=10)
+    for found, expected in zip(
+        captioner.caption(photographs, options), single.caption(photographs, options), strict=True
+    ):
+        assert found[0].low_confidence == expected[0].low_confidence
+        for ours, theirs in ((found, expected), (expected, found)):
+            likely = {caption.text: caption.log_probability for caption in theirs}
+            assert ours[0].log_probability == pytest.approx(likely[ours[0].text], abs=0.1)
+
+
+@pytest.mark.parametrize("method", ["beam", "greedy", "sample"])
+def test_a_batch_is_captioned_like_each_alone(captioner, photographs, method):
+    options = DecodingOptions(method=method, num_captions=1 if method == "greedy" else 3, seed=4)
+    together = captioner.caption(photographs, options)
+    for image, captions in zip(photographs, together, strict=True):
+        [alone] = captioner.caption([image], options)
+        assert [caption.text for caption in alone] == [caption.text for caption in captions]
+        scores = [caption.log_probability for caption in alone]
+        assert scores == pytest.approx([caption.log_probability for caption in captions], abs=1e-2)
+
+
+def test_captions_are_ranked_different_and_clean(captioner, photographs):
+    options = DecodingOptions(beam_size=5, num_captions=5)
+    for captions in captioner.caption(photographs, options):
+        assert len({caption.text for caption in captions}) == 5
+        normalised = [c.log_probability / (len(c.words) + 1) ** options.length_penalty for c in captions]
+        assert normalised == sorted(normalised, reverse=True)
+        for caption in captions:
+            assert not any(token in caption.text for token in SPECIAL_TOKENS)
+            assert 1 <= len(caption.words) <= options.max_words
+
+
+def test_words_carry_probability_and_attention(captioner, photographs):
+    [[caption]] = captioner.caption(photographs[:1], DecodingOptions(attention=True))
+    assert " ".join(word.text for word in caption.words).replace(" 's", "'s") == caption.text
+    assert caption.log_probability <= sum(math.log(word.probability) for word in caption.words) + 1e-6
+    for word in caption.words:
+        assert 0 < word.probability <= 1
+        assert len(word.attention) == 9 and all(len(row) == 9 for row in word.attention)
+        assert sum(map(sum, word.attention)) == pytest.approx(1, abs=1e-4)
+    [[without]] = captioner.caption(photographs[:1])
+    assert all(word.attention is None for word in without.words)
+
+
+def test_attention_differs_between_words(captioner, photographs):
+    [[caption]] = captioner.caption(photographs[1:2], DecodingOptions(attention=True))
+    assert len({word.attention for word in caption.words}) == len(caption.words)
+
+
+def probabilities(caption):
+    return [word.probability for word in caption.words]
+
+
+def test_the_thorough_look_is_the_same_from_both_sides(captioner, photographs):
+    thorough = load_captioner(replace(SHIPPED, dtype="fp32", look="thorough"))
+    assert thorough.digest == captioner.digest
+    options = DecodingOptions(attention=True)
+    straight = thorough.caption(photographs, options)
+    mirrored = thorough.caption([ImageOps.mirror(photograph) for photograph in photographs], options)
+    usual = captioner.caption(photographs, options)
+    for [caption], [other], [seen_once] in zip(straight, mirrored, usual, strict=True):
+        assert caption.text == other.text
+        assert caption.log_probability == pytest.approx(other.log_probability, abs=0.01)
+        assert probabilities(caption) != pytest.approx(probabilities(seen_once), abs=0.01)
+        for word, its_other in zip(caption.words, other.words, strict=True):
+            assert len(word.attention) == 9 and sum(map(sum, word.attention)) == pytest.approx(1, abs=1e-4)
+            turned = [weight for row in its_other.attention for weight in reversed(row)]
+            assert [weight for row in word.attention for weight in row] == pytest.approx(turned, abs=0.01)
+
+
+def test_a_smaller_image_is_the_same_photograph_in_fewer_cells(captioner, photographs):
+    fast = load_captioner(replace(SHIPPED, dtype="fp32", image_size=224))
+    assert fast.preprocessing.image_size == 224 and captioner.preprocessing.image_size == 288
+    [[caption]] = fast.caption(photographs[:1], DecodingOptions(attention=True))
+    [[larger]] = captioner.caption(photographs[:1])
+    assert caption.log_probability != pytest.approx(larger.log_probability, abs=1e-3)
+    for word in caption.words:
+        assert len(word.attention) == 7 and sum(map(sum, word.attention)) == pytest.approx(1, abs=1e-4)
+
+
+def test_max_words_is_kept(captioner, photographs):
+    for method in ("beam", "greedy", "sample"):
+        for captions in captioner.caption(photographs, DecodingOptions(method=method, max_words=3)):
+            assert len(captions[0].words) <= 3
+
+
+def test_tiny_and_lopsided_pictures(captioner):
+    for captions in captioner.caption([drawn(2, 2), drawn(1024, 2)]):
+        assert captions[0].text
+
+
+def test_no_photographs_no_captions(captioner):
+    assert captioner.caption([]) == []
+
+
+def test_stages_are_timed(captioner, photographs):
+    stopwatch = Stopwatch()
+    captioner.caption(photographs[:1], stopwatch=stopwatch)
+    assert set(stopwatch.milliseconds) == {"encoder", "decoder"}
+    assert all(value > 0 for value in stopwatch.milliseconds.values())

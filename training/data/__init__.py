@@ -1,0 +1,1 @@
+"""From folders of photographs and captions to batches."""
