@@ -26,7 +26,7 @@ from pyarrow import parquet
 
 from cluster.store import Store
 from collection.job import Job
-from collection.journal import record_line, told_changes
+from collection.journal import describe_changes, record_line
 from model.captioner import DecodingOptions
 from model.files import file_digest
 from model.registry import load_captioner
@@ -180,7 +180,7 @@ def _agree(output: Store, written: set[str], job: dict[str, Any]) -> None:
         return
     try:
         begun = json.loads(output.load(DESCRIPTION))
-        changed = told_changes(begun, job)
+        changed = describe_changes(begun, job)
     except (ValueError, AttributeError) as error:
         raise JobRefused(f"{DESCRIPTION} in {output.address} cannot be read: {error}") from error
     if changed:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from model.files import written_whole
+from model.files import atomic_write
 
 Record = dict[str, Any]
 
@@ -28,7 +28,7 @@ def record_line(record: Record) -> str:
     return json.dumps(record) + "\n"
 
 
-def told_changes(begun: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+def describe_changes(begun: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """In words, what a run was begun with and is otherwise now; "" where all is the same."""
     changed = sorted(name for name in begun.keys() | now.keys() if begun.get(name) != now.get(name))
     return ", ".join(f"{name} {begun.get(name)} (now {now.get(name)})" for name in changed)
@@ -66,12 +66,12 @@ class Journal:
 
     def _agree(self, run: Mapping[str, Any]) -> None:
         if not self.part.stat().st_size:
-            with written_whole(self._description) as temporary:
+            with atomic_write(self._description) as temporary:
                 temporary.write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
             return
         try:
             begun = json.loads(self._description.read_bytes())
-            changed = told_changes(begun, run)
+            changed = describe_changes(begun, run)
         except (OSError, ValueError, AttributeError):
             raise JournalRefused(f"{self._description} cannot be read; {self._anew}") from None
         if changed:
@@ -118,7 +118,7 @@ class Journal:
             self.part.replace(self.file)
         else:
             with (
-                written_whole(self.file) as temporary,
+                atomic_write(self.file) as temporary,
                 temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream,
             ):
                 stream.writelines(lines)

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from collection.walk import PhotographUnreadable, read_photograph
-from model.files import written_whole
+from model.files import atomic_write
 
 _UTF_8 = "\x1b%G"  # ISO 2022's escape sequence, as IPTC-IIM 1:90 wants it
 _LONGEST_IPTC_BYTES = 2000  # of 2:120
@@ -68,7 +68,7 @@ def write_described_copy(path: str, caption: str, folder: Path) -> Path:
     except PhotographUnreadable as error:
         raise MetadataRefused(str(error)) from error
     copy.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(copy) as temporary:
+    with atomic_write(copy) as temporary:
         temporary.write_bytes(data)
     return copy
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from collection.journal import Journal, Record, record_line
 from model.answer import text_lines
-from model.files import written_whole
+from model.files import atomic_write
 
 FORMATS = ("jsonl", "csv", "text", "sidecar")
 _COLUMNS = ("path", "caption", "mean_probability", "low_confidence", "alternatives", "error")
@@ -37,7 +37,7 @@ class Stream:
     def write(self, records: Sequence[Record]) -> None:
         if self._format == "text":
             sys.stdout.writelines(line for record in records for line in text_lines(record["path"], record))
-            _tell_problems(records)
+            _report_problems(records)
         elif self._format == "csv":
             sys.stdout.writelines(csv_lines(records, with_header=self._is_first))
         else:
@@ -69,9 +69,9 @@ class Sidecars:
         for record in records:
             text = sidecar(record["path"])
             if "caption" in record and not text.exists():
-                with written_whole(text) as temporary:
+                with atomic_write(text) as temporary:
                     temporary.write_text(record["caption"] + "\n", encoding="utf-8")
-        _tell_problems(records)
+        _report_problems(records)
 
     def finish(self) -> None:
         pass
@@ -88,10 +88,10 @@ def problem(record: Record) -> str:
     return message
 
 
-def _tell_problems(records: Iterable[Record]) -> None:
+def _report_problems(records: Iterable[Record]) -> None:
     for record in records:
-        if told := problem(record):
-            tqdm.write(f"{record['path']}: {told}", file=sys.stderr)  # above the progress bar, where there is one
+        if message := problem(record):
+            tqdm.write(f"{record['path']}: {message}", file=sys.stderr)  # above the progress bar, where there is one
 
 
 def csv_lines(records: Iterable[Record], with_header: bool = True) -> Iterator[str]:

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
-from model.files import written_whole
+from model.files import atomic_write
 
 LONGEST_QUERY = 200  # characters
 _SQLITE = b"SQLite format 3\0"
@@ -109,7 +109,7 @@ def _index(file: Path, stream: IO[bytes]) -> sqlite3.Connection:
         database.close()
     stream.seek(0)
     try:
-        with written_whole(index) as temporary:
+        with atomic_write(index) as temporary:
             temporary.unlink(missing_ok=True)  # of one that was killed
             with closing(sqlite3.connect(temporary)) as database, database:
                 database.executescript(_TABLES)

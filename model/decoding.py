@@ -174,13 +174,13 @@ def _roll_out(
         last = choose(scores, rows, position)
         history.add(rows, last, scores.gather(1, last.unsqueeze(1)).squeeze(1), attention)
         ended |= last == tokens.end
-        goes_on = (~ended).view(-1, each).any(dim=1).repeat_interleave(each).nonzero().squeeze(1)
-        if len(goes_on) == 0:
+        alive = (~ended).view(-1, each).any(dim=1).repeat_interleave(each).nonzero().squeeze(1)
+        if len(alive) == 0:
             break
         paths = torch.cat([paths, last.unsqueeze(1)], dim=1)
-        if len(goes_on) < len(rows):
-            state = state.select(goes_on)
-            rows, last, ended, paths = (part[goes_on] for part in (rows, last, ended, paths))
+        if len(alive) < len(rows):
+            state = state.select(alive)
+            rows, last, ended, paths = (part[alive] for part in (rows, last, ended, paths))
     said, log_probabilities, attention = (part.transpose(0, 1) for part in history.stacked())
     lengths = (said == tokens.end).int().argmax(dim=1) + 1
     hypotheses = _hypotheses(said, log_probabilities, attention, lengths)
@@ -276,12 +276,12 @@ def _beam_search(
         history.add(left, parent, token, last_score, attention.view(len(left), size, -1))
 
         reachable = running[:, 0] / (tokens.at_most(options) + 1) ** penalty
-        goes_on = (pool.score[left, options.num_captions - 1] < reachable).nonzero().squeeze(1)
-        if len(goes_on) == 0:
+        alive = (pool.score[left, options.num_captions - 1] < reachable).nonzero().squeeze(1)
+        if len(alive) == 0:
             break
-        rows, last = (goes_on.unsqueeze(1) * size + parent[goes_on]).flatten(), token[goes_on].flatten()
+        rows, last = (alive.unsqueeze(1) * size + parent[alive]).flatten(), token[alive].flatten()
         state, paths = state.select(rows), torch.cat([paths[rows], last.unsqueeze(1)], dim=1)
-        left, running = left[goes_on], running[goes_on]
+        left, running = left[alive], running[alive]
     return pool.best(options.num_captions, history, tokens.end)
 
 
@@ -313,10 +313,10 @@ class _Pool:
         end_score, exist = self.end_score[:, :count].cpu(), (self.score[:, :count] > -torch.inf).cpu()
         words, log_probabilities, maps = [], [], []
         for step in reversed(range(len(parents))):
-            goes_on = step < position  # here the hypothesis has a word, at `position` its end, later nothing
-            words.append(chosen[step].gather(1, beam).where(goes_on, end))
-            log_probabilities.append(scores[step].gather(1, beam).where(goes_on, end_score))
-            beam = parents[step].gather(1, beam).where(goes_on, beam)
+            alive = step < position  # here the hypothesis has a word, at `position` its end, later nothing
+            words.append(chosen[step].gather(1, beam).where(alive, end))
+            log_probabilities.append(scores[step].gather(1, beam).where(alive, end_score))
+            beam = parents[step].gather(1, beam).where(alive, beam)
             maps.append(attention[step].gather(1, beam.unsqueeze(2).expand(-1, -1, attention.shape[3])))
         said, each, looked = (torch.stack(part[::-1], dim=2)[exist] for part in (words, log_probabilities, maps))
         found = iter(_hypotheses(said, each, looked, position[exist] + 1))

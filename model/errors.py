@@ -37,6 +37,10 @@ class VocabularyRefused(ValueError):
     """The file is not a vocabulary that this project wrote."""
 
 
+class SettingRefused(ValueError):
+    """A setting holds what cannot be used; the message names it."""
+
+
 class BackendUnavailable(RuntimeError):
     """The back end cannot be had here; the message says what to choose or install."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` to write to; it takes the place of `path` when the block ends without an error.
 
     With one, nothing of it is left. Raises OSError that names `path` where the disk is full.
@@ -39,7 +39,7 @@ def save_tensors(content: dict[str, Any], path: Path) -> None:
     """By torch.save, the file whole or not at all. Raises OSError where the disk is full."""
     import torch  # takes seconds and memory, which a process without a network does not have to spend
 
-    with written_whole(path) as temporary, temporary.open("wb") as file:
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
         try:
             torch.save(content, file)
         except RuntimeError as error:

@@ -1,42 +1,111 @@
-"""What an operator chooses of the model, each setting declared once."""
+"""What an operator chooses of the model. Each setting is declared once: its environment variable (CAPTION_ and its name
+in capitals), its flag on the command lines, validation and /info come from the field, and docs/backends.md is held to it.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+from model.errors import BackendUnavailable, SettingRefused
 
 Dtype = Literal["auto", "fp32", "bf16", "fp16", "int8"]
-Look = Literal["usual", "thorough"]
+_SHIPPED = Path(__file__).resolve().parent.parent
+_TRUTH = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+RENAMED = {"look": ("tta", {"thorough": "true", "usual": "false"})}
+"""Old names that still work, with a warning: the new name, and the new values of the old ones."""
+
+log = logging.getLogger(__name__)
 
 
-def _setting(default: Any, help: str) -> Any:
-    return field(default=default, metadata={"help": help})
+def _setting(default: Any, help: str, choices: tuple[str, ...] = (), backends: tuple[str, ...] = ()) -> Any:
+    """`backends` are those that use it, where not all do."""
+    return field(default=default, metadata={"help": help, "choices": choices, "backends": backends})
 
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """What an operator chooses of the model; docs/backends.md says more."""
+    """docs/backends.md says more. Values are checked by `check`."""
 
-    backend: str = _setting("cnn-lstm", "which captioner: cnn-lstm, blip, blip2, clipcap or onnx")
-    checkpoint: Path = _setting(Path("best_model.pth"), "weights of cnn-lstm")
-    vocabulary: Path = _setting(Path("vocab.pkl"), "words of cnn-lstm")
-    device: str = _setting("auto", "cpu, cuda, or auto: cuda where there is one")
-    weights: str = _setting("", "weights of the other back ends: a folder, or a name on the Hugging Face Hub")
-    revision: str = _setting("", "commit, tag or branch of a name on the Hub; known names have a pinned commit")
+    backend: str = _setting("cnn-lstm", "which captioner: a name in model/registry.py")
+    checkpoint: Path = _setting(_SHIPPED / "best_model.pth", "weights of cnn-lstm")
+    vocabulary: Path = _setting(_SHIPPED / "vocab.pkl", "words of cnn-lstm")
+    device: str = _setting("auto", "cpu, cuda, or auto: cuda where there is one", choices=("auto", "cpu", "cuda"))
+    weights: str = _setting(
+        "",
+        "weights of the other back ends: a folder, or a name on the Hugging Face Hub",
+        backends=("blip", "blip2", "clipcap", "onnx"),
+    )
+    revision: str = _setting(
+        "",
+        "commit, tag or branch of a name on the Hub; known names have a pinned commit",
+        backends=("blip", "blip2", "clipcap"),
+    )
     dtype: Dtype = _setting(
         "auto",
         "numbers: fp32, bf16, fp16, int8 (blip2); auto: for cnn-lstm bf16 on a processor with AMX, "
         "for the others half of fp32 on CUDA",
+        choices=get_args(Dtype),
     )
-    prompt: str = _setting("", "text that a caption of blip or blip2 goes on from, or a question for blip2")
-    look: Look = _setting(
-        "usual",
-        "how cnn-lstm is shown a photograph: usual, or thorough: mirrored beside it, too, for better captions in "
-        "nearly twice the time",
+    prompt: str = _setting(
+        "",
+        "text that a caption of blip or blip2 goes on from, or a question for blip2",
+        backends=("blip", "blip2"),
+    )
+    tta: bool = _setting(
+        False,
+        "test-time augmentation: a photograph is seen mirrored, too, for better captions in nearly twice the time",
+        backends=("cnn-lstm",),
     )
     image_size: int = _setting(
         0,
         "pixels a side that cnn-lstm is shown, a multiple of 32; 0: as in training (288 for the shipped weights); 224 "
         "is faster, and sees less",
+        backends=("cnn-lstm",),
     )
+
+    def check(self) -> None:
+        """Raises BackendUnavailable for a value that there is not, and for a setting that the back end would ignore."""
+        for setting in dataclasses.fields(self):
+            value, choices, backends = getattr(self, setting.name), *map(setting.metadata.get, ("choices", "backends"))
+            if choices and value not in choices:
+                raise BackendUnavailable(f"there is no {setting.name} '{value}'; choose one of {', '.join(choices)}")
+            if backends and value != setting.default and self.backend not in backends:
+                raise BackendUnavailable(f"{setting.name} is for {', '.join(backends)} alone, not for {self.backend}")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> ModelSettings:
+        """Raises SettingRefused, which names the variable."""
+        given = {setting.name: environment.get(variable(setting.name), "") for setting in dataclasses.fields(cls)}
+        for old, (new, values) in RENAMED.items():
+            if text := environment.get(variable(old), "").strip():
+                if text not in values:
+                    raise SettingRefused(f"{variable(old)} is one of {', '.join(values)}, and is now {variable(new)}")
+                log.warning("%s is now %s: %s", variable(old), variable(new), values[text])
+                given[new] = given[new] or values[text]
+        fields = {setting.name: setting for setting in dataclasses.fields(cls)}
+        return cls(**{name: parse_setting(fields[name], text.strip()) for name, text in given.items() if text.strip()})
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return f"CAPTION_{name.upper()}"
+
+
+def parse_setting(setting: dataclasses.Field[Any], text: str) -> Any:
+    """A field's value from text, by the type of its default. Raises SettingRefused, which names the variable."""
+    name, kind = variable(setting.name), str(setting.type)
+    if kind == "bool":
+        if text.lower() not in _TRUTH:
+            raise SettingRefused(f"{name} must be true or false, not '{text}'")
+        return _TRUTH[text.lower()]
+    if kind == "int":
+        least = 0 if setting.default == 0 else 1
+        if not text.isdigit() or int(text) < least:
+            raise SettingRefused(f"{name} must be a whole number of {least} or more, not '{text}'")
+        return int(text)
+    return Path(text).absolute() if kind.startswith("Path") else text

@@ -7,7 +7,7 @@ import os
 from flask import Flask, Response
 
 from service import about, access, errors, routes, search
-from service.engine.supervisor import Host
+from service.engine.supervisor import Supervisor
 from service.observability import requests as observability
 from service.settings import ROOT, Settings
 
@@ -39,7 +39,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the order of the contract is the order for reading
     observability.register(app)
     access.register(app, settings)
-    host = Host(settings)
+    host = Supervisor(settings)
     app.extensions["captioner"] = host
     app.register_blueprint(routes.blueprint)
     app.register_blueprint(about.blueprint)

@@ -7,7 +7,7 @@ from typing import Any
 
 from model.captioner import DecodingOptions
 from model.images import FORMATS, MAX_PIXELS
-from service.engine.supervisor import Host, NotReady
+from service.engine.supervisor import NotReady, Supervisor
 from service.routes import MAX_IMAGES
 from service.settings import Settings
 
@@ -27,7 +27,7 @@ _CAPABILITIES = {
 """Which back ends can do what; the last is the operator's to set."""
 
 
-def describe_service(host: Host) -> dict[str, Any]:
+def describe_service(host: Supervisor) -> dict[str, Any]:
     """Also while the model is being loaded: its digest and device are None until then."""
     settings = host.settings
     try:

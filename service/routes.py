@@ -15,7 +15,7 @@ from model.answer import describe_moment
 from model.captioner import DecodingOptions, parse_bool
 from model.images import FORMATS, LONGEST_SIDE
 from service.controls import controls
-from service.engine.supervisor import Captioned, Host
+from service.engine.supervisor import Captioned, Supervisor
 from service.errors import BadRequest, explain
 from service.observability.requests import note
 from service.worker import has_left
@@ -35,8 +35,8 @@ class InMemoryRequest(Request):
         return BytesIO()
 
 
-def current_host() -> Host:
-    host: Host = current_app.extensions["captioner"]
+def current_host() -> Supervisor:
+    host: Supervisor = current_app.extensions["captioner"]
     return host
 
 

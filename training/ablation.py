@@ -16,7 +16,7 @@ from typing import Any
 import tyro
 import yaml
 
-from model.files import written_whole
+from model.files import atomic_write
 from training import train
 from training.results import Results
 
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             status = _train(config.output / name, settings, ["--data", str(config.data), *for_training])
             if status:
                 return status
-            with written_whole(record) as file:
+            with atomic_write(record) as file:
                 file.write_text((config.output / name / "record.json").read_text())
             Results(config.output / name).remove_state()
     print(f"finished: the records are in {config.records}")

@@ -19,10 +19,10 @@ from torch import Tensor
 from model.cnn_lstm.captioner import Network
 from model.cnn_lstm.checkpoint import Checkpoint
 from model.cnn_lstm.encoder import STAGES
-from model.cnn_lstm.out_of_distribution import Familiarity
+from model.cnn_lstm.out_of_distribution import OutOfDistributionDetector
 from model.errors import CheckpointMismatch
 from model.files import file_digest
-from training.data.features import TooManyRefused, compute_features, learn_familiarity
+from training.data.features import TooManyRefused, compute_features, fit_detector
 from training.data.records import DatasetRefused, in_split, read_dataset, spread
 
 
@@ -76,7 +76,7 @@ def stages_that_differ(checkpoints: Sequence[Checkpoint]) -> int:
     return 0
 
 
-def _familiarity(config: Config, checkpoint: Checkpoint, encoder_stages: int) -> Familiarity:
+def _familiarity(config: Config, checkpoint: Checkpoint, encoder_stages: int) -> OutOfDistributionDetector:
     """Raises DatasetRefused, TooManyRefused."""
     encoder = Network.from_checkpoint(checkpoint).encoder
     records = [
@@ -97,7 +97,7 @@ def _familiarity(config: Config, checkpoint: Checkpoint, encoder_stages: int) ->
         )
         for split in ("train", "dev")
     )
-    return learn_familiarity(encoder, train, dev, last, "cpu")
+    return fit_detector(encoder, train, dev, last, "cpu")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

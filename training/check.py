@@ -23,9 +23,9 @@ import tyro
 
 from model.cnn_lstm.vocabulary import SPECIAL_TOKENS, Vocabulary, tokenise
 from model.errors import VocabularyRefused
-from model.files import written_whole
+from model.files import atomic_write
 from model.images import decode_image, jpeg_address
-from training.data.leakage import duplicates, leaks, look_at
+from training.data.leakage import duplicates, leaks, perceptual_hashes
 from training.data.records import DatasetRefused, Record, Split, in_split, read_dataset
 
 _SPLITS: tuple[Split, ...] = get_args(Split)
@@ -55,13 +55,13 @@ def check(config: Config, records: Sequence[Record]) -> dict[str, Any]:
     train = in_split(records, "train")
     own = Vocabulary.build((text for record in train for text in record.captions), config.min_count)
     known = Vocabulary.load(config.vocabulary) if config.vocabulary else None
-    looks, unreadable = look_at(records)
+    hashes, unreadable = perceptual_hashes(records)
     lengths = [len(tokenise(text)) for record in records for text in record.captions]
     report = {
         "dataset": config.data.resolve().name,
         "photographs": {split: len(in_split(records, split)) for split in _SPLITS},
         "unreadable": unreadable,
-        "duplicates": duplicates(looks),
+        "duplicates": duplicates(hashes),
         "captions": len(lengths),
         "captions_of_a_photograph": _spread([len(record.captions) for record in records]),
         "words_in_a_caption": _spread(lengths),
@@ -75,7 +75,7 @@ def check(config: Config, records: Sequence[Record]) -> dict[str, Any]:
             "new_words": sum(word not in known for word in own.words),
             "most_frequent_new_words": [word for word in own.words if word not in known][:_NEW_WORDS_TOLD],
         }
-    leaking = [leak for split in ("dev", "test") for leak in leaks(records, looks, split, config.distance)]
+    leaking = [leak for split in ("dev", "test") for leak in leaks(records, hashes, split, config.distance)]
     return report | {"leaks": leaking}
 
 
@@ -139,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         files = {config.page: page(report, records)} | ({config.output: text + "\n"} if config.output else {})
         for path, content in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            with written_whole(path) as file:
+            with atomic_write(path) as file:
                 file.write_text(content, encoding="utf-8")
             print(f"written: {path}", file=sys.stderr)
     except (DatasetRefused, VocabularyRefused, OSError) as error:

@@ -89,9 +89,9 @@ class Config:
     image_size: int | None = None
     """Pixels a side that the encoder sees: its grid has 1/32 of them a side. None: those of --init, else 224."""
     views: tuple[View, ...] = ("plain", "flip")
-    """The forms in which a training photograph is shown (training/views.py), one drawn at random each time. Features
+    """The forms in which a training photograph is shown (training/views.py), one drawn at random each time. CachedFeatures
     of "random" are computed anew for every batch, those of the others once."""
-    cell_dropout: float = 0.0
+    spatial_dropout: float = 0.0
     """Of a batch's grid cells this share, drawn anew at every step, is not shown to the decoder while it learns
     (after patch dropout, Liu et al. 2022, arXiv 2208.07220)."""
     architecture: Literal["top-down", "stacked"] = "top-down"

@@ -15,7 +15,7 @@ from model.captioner import DecodingOptions
 from model.cnn_lstm.captioner import Network
 from model.cnn_lstm.encoder import STAGES
 from model.cnn_lstm.vocabulary import PAD, START, UNKNOWN, Vocabulary, tokenise
-from training.data.features import Grids
+from training.data.features import Features
 from training.data.records import Record
 from training.distributed import Workers
 from training.evaluation.metrics import Scores, score
@@ -60,10 +60,10 @@ class TrainingData:
     """Photographs with captions as tokens, and the frozen stages' output for each in one or more views."""
 
     captions: Texts
-    views: tuple[Grids, ...]
+    views: tuple[Features, ...]
 
     @classmethod
-    def of(cls, records: Sequence[Record], vocabulary: Vocabulary, views: Sequence[Grids]) -> TrainingData:
+    def of(cls, records: Sequence[Record], vocabulary: Vocabulary, views: Sequence[Features]) -> TrainingData:
         return cls(
             [[vocabulary.encode(text) for text in record.captions] for record in records],
             tuple(views),
@@ -182,7 +182,7 @@ def train_one_epoch(
     seed: int,
     learning_rate_at: Callable[[float], float],
     mixed_precision: bool,
-    cell_dropout: float = 0.0,
+    spatial_dropout: float = 0.0,
     workers: Workers = Workers(),
     after_step: Callable[[], None] | None = None,
     description: str = "training",
@@ -196,7 +196,7 @@ def train_one_epoch(
     device = next(network.parameters()).device
     torch.manual_seed(seed + (workers.rank << 32))
     network.train(objective.dropout)
-    step = workers.parallel(_Step(network, objective, encoder_stages, cell_dropout))
+    step = workers.parallel(_Step(network, objective, encoder_stages, spatial_dropout))
     total, seen = 0.0, 0
     images = len(data.usable)
     with tqdm(total=images, unit="image", desc=description, disable=not workers.first) as bar:
@@ -225,14 +225,14 @@ def train_one_epoch(
 class _Step(nn.Module):
     """From a batch to its loss, as one module: workers share what goes through its `forward`."""
 
-    def __init__(self, network: Network, objective: Objective, encoder_stages: int, cell_dropout: float) -> None:
+    def __init__(self, network: Network, objective: Objective, encoder_stages: int, spatial_dropout: float) -> None:
         super().__init__()
         self.network, self.objective = network, objective
-        self.first_stage, self.cell_dropout = len(STAGES) - encoder_stages, cell_dropout
+        self.first_stage, self.spatial_dropout = len(STAGES) - encoder_stages, spatial_dropout
 
     def forward(self, inputs: Tensor, batch: Batch) -> Outcome:
         features = self.network.encoder(inputs, first_stage=self.first_stage)
-        return self.objective(self.network, some_cells(features, self.cell_dropout), batch)
+        return self.objective(self.network, some_cells(features, self.spatial_dropout), batch)
 
 
 def some_cells(features: Tensor, left_out: float) -> Tensor:
@@ -245,7 +245,7 @@ def some_cells(features: Tensor, left_out: float) -> Tensor:
 
 def hypotheses(
     network: Network,
-    features: Grids,
+    features: Features,
     vocabulary: Vocabulary,
     options: DecodingOptions,
     *,
@@ -269,7 +269,7 @@ def hypotheses(
 
 def evaluate(
     network: Network,
-    features: Grids,
+    features: Features,
     records: Sequence[Record],
     vocabulary: Vocabulary,
     options: DecodingOptions,

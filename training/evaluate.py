@@ -23,7 +23,7 @@ from model.answer import describe_model
 from model.captioner import Caption, Captioner, DecodingOptions
 from model.cnn_lstm.vocabulary import Vocabulary, tokenise
 from model.errors import LOADING_ERRORS, ImageRefused, OptionRefused
-from model.files import written_whole
+from model.files import atomic_write
 from model.images import decode_image
 from model.registry import load_captioner
 from model.settings import ModelSettings
@@ -163,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         contents = {"scores.json": figures, "captions.json": captions}
         texts = {name: json.dumps(each, indent=1, ensure_ascii=False) + "\n" for name, each in contents.items()}
         for name, text in (texts | {"report.md": report}).items():
-            with written_whole(config.output / name) as file:
+            with atomic_write(config.output / name) as file:
                 file.write_text(text)
         draw_reliability(figures["calibration"], config.output / "reliability.png")
         photographs = {record.name: record.path for record in read_dataset(config.data)}

@@ -19,7 +19,7 @@ from typing import Any
 
 import tyro
 
-from model.files import written_whole
+from model.files import atomic_write
 
 _METRICS = ("B-1", "B-4", "CIDEr")
 
@@ -174,7 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         records = {file.stem: json.loads(file.read_text()) for file in sorted(config.folder.glob("*.json"))}
         if not records:
             raise ValueError(f"there are no records in {config.folder}")
-        with written_whole(config.output) as file:
+        with atomic_write(config.output) as file:
             file.write_text(experiments_report(records))
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -12,7 +12,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from model.cnn_lstm.checkpoint import Checkpoint
 from model.cnn_lstm.vocabulary import Vocabulary
-from model.files import save_tensors, written_whole
+from model.files import atomic_write, save_tensors
 
 
 class Results:
@@ -50,7 +50,7 @@ class Results:
 
     def write_record(self, record: dict[str, Any]) -> None:
         if self.writes:
-            with written_whole(self.folder / "record.json") as file:
+            with atomic_write(self.folder / "record.json") as file:
                 file.write_text(json.dumps(record, indent=1) + "\n")
 
     def show(self, epochs: Sequence[dict[str, Any]]) -> None:
@@ -65,7 +65,7 @@ class Results:
                     self._board.add_scalar(f"dev/{name}", value, epoch["epoch"])
             self._board.flush()
 
-    def tell(self, text: str) -> None:
+    def log(self, text: str) -> None:
         if self.writes:
             print(text, flush=True)
 

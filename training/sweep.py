@@ -23,11 +23,11 @@ from model.cnn_lstm.checkpoint import Checkpoint
 from model.cnn_lstm.encoder import Preprocessing
 from model.cnn_lstm.vocabulary import Vocabulary, tokenise
 from model.errors import LOADING_ERRORS
-from model.files import file_digest, written_whole
+from model.files import atomic_write, file_digest
 from model.registry import choose_device
 from model.settings import ModelSettings
-from training.data.augmentation import FixedView
-from training.data.features import Features, TooManyRefused, compute_features
+from training.data.augmentation import FixedAugmentation
+from training.data.features import CachedFeatures, TooManyRefused, compute_features
 from training.data.records import DatasetRefused, Record, in_split, read_dataset
 from training.engine import hypotheses
 from training.evaluation.metrics import score
@@ -44,7 +44,7 @@ WAYS: tuple[DecodingOptions, ...] = (
     *(DecodingOptions(beam_size=5, no_repeat_ngram_size=size) for size in (0, 1, 3)),
     DecodingOptions(beam_size=5),  # the last one is that of the other forms
 )
-Look = tuple[tuple[FixedView, int], ...]
+Look = tuple[tuple[FixedAugmentation, int], ...]
 """Forms in which the encoder sees a photograph: a view, and by how many pixels a side it is larger than in training.
 Their grids are put side by side, and the decoder attends to all cells.
 """
@@ -102,7 +102,7 @@ def _seen(
     network: Network,
     preprocessing: Preprocessing,
     look: Look,
-) -> Features:
+) -> CachedFeatures:
     """The cells of all forms in one row: (photographs, cells, 1, channels)."""
     parts = [
         compute_features(
@@ -126,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         config.output.parent.mkdir(parents=True, exist_ok=True)
         result = sweep(config)
-        with written_whole(config.output) as file:
+        with atomic_write(config.output) as file:
             file.write_text(json.dumps(result, indent=1) + "\n")
     except (DatasetRefused, TooManyRefused, *LOADING_ERRORS) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -26,7 +26,7 @@ from model.registry import choose_device
 from training.average import weighted_mean
 from training.config import Config, Stage
 from training.data.augmentation import View
-from training.data.features import FreshFeatures, Grids, compute_features, learn_familiarity
+from training.data.features import Features, OnlineFeatures, compute_features, fit_detector
 from training.data.records import DatasetRefused, Record, in_split, name_dataset, read_dataset, spread
 from training.distributed import Workers
 from training.engine import (
@@ -53,7 +53,7 @@ class Run:
         self.results = Results(config.output, writes=workers.first)
         self.device = workers.device(choose_device(config.device))
         if config.mixed_precision and self.device.type == "cpu" and not _cpu_has_bfloat16():
-            self.results.tell("warning: this processor emulates bfloat16, several times slower: no --mixed-precision")
+            self.results.log("warning: this processor emulates bfloat16, several times slower: no --mixed-precision")
         # Sums whose order varies between threads would make a resumed run differ in the last bits.
         torch.use_deterministic_algorithms(self.device.type == "cpu")
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
@@ -131,16 +131,16 @@ class Run:
                     self.network.load_state_dict(self.best_weights)
                     self._save_state(None)
             if self.workers.first:
-                self._learn_familiarity()
-        self.results.tell(f"finished: CIDEr {self.state['best']:.3f} on the dev split; the model is {self.best_file}")
+                self._fit_detector()
+        self.results.log(f"finished: CIDEr {self.state['best']:.3f} on the dev split; the model is {self.best_file}")
 
-    def _learn_familiarity(self) -> None:
+    def _fit_detector(self) -> None:
         """Adds to the finished model what the training photographs look like to its encoder."""
         checkpoint = Checkpoint.load(self.best_file)
         if not checkpoint.familiarity:
             last = len(STAGES) - max((stage.encoder_stages for stage in self.config.stages.values()), default=0)
             train, dev = (self._features(records, last, "plain") for records in (self.train_records, self.dev_records))
-            familiarity = learn_familiarity(self.network.encoder, train, dev, last, self.device)
+            familiarity = fit_detector(self.network.encoder, train, dev, last, self.device)
             self.results.save_checkpoint(replace(checkpoint, familiarity=familiarity))
 
     @property
@@ -177,7 +177,7 @@ class Run:
                     seed=config.seed * 100_003 + number,
                     learning_rate_at=partial(_half_cosine, stage.epochs, state["epoch"]),
                     mixed_precision=config.mixed_precision,
-                    cell_dropout=config.cell_dropout,
+                    spatial_dropout=config.spatial_dropout,
                     workers=self.workers,
                     after_step=partial(average.update_parameters, self.network) if average else None,
                     description=f"epoch {number}",
@@ -197,7 +197,7 @@ class Run:
         if stage.start_share:
             self._average_with_start(stage, dev_features)
 
-    def _average_with_start(self, stage: Stage, dev_features: Grids) -> None:
+    def _average_with_start(self, stage: Stage, dev_features: Features) -> None:
         """The best weights become their mean with those of the stage's start, if that scores higher."""
         assert self.start_weights is not None
         shares = [1 - stage.start_share, stage.start_share]
@@ -207,9 +207,9 @@ class Run:
         self.state["history"] = [*before, last | {"dev_with_start": scores}]
         better = self._keep_if_better(self.network, scores)
         self.results.write_record(self._record())
-        self.results.tell("averaged with the stage's start: " + _told(scores, better))
+        self.results.log("averaged with the stage's start: " + _report(scores, better))
 
-    def _evaluate(self, tested: Network, features: Grids, stage: Stage) -> dict[str, float]:
+    def _evaluate(self, tested: Network, features: Features, stage: Stage) -> dict[str, float]:
         """Scores on the dev split."""
         return evaluate(
             tested,
@@ -237,9 +237,9 @@ class Run:
             average.load_state_dict(self._average_state)
         return average
 
-    def _features(self, records: Sequence[Record], last: int, view: View) -> Grids:
-        compute: Callable[..., Grids] = (
-            FreshFeatures if view == "random" else partial(compute_features, folder=self.config.cache, view=view)
+    def _features(self, records: Sequence[Record], last: int, view: View) -> Features:
+        compute: Callable[..., Features] = (
+            OnlineFeatures if view == "random" else partial(compute_features, folder=self.config.cache, view=view)
         )
         return compute(
             records,
@@ -274,9 +274,9 @@ class Run:
         self.results.write_record(self._record())
         self.results.show([record])
         name = shown(record)
-        self.results.tell(
+        self.results.log(
             f"epoch {record['epoch']}: {name} {record[name]:.3f}, {record['seconds']:.0f} s, "
-            + _told(record["dev"], better)
+            + _report(record["dev"], better)
         )
 
     def _keep_if_better(self, network: Network, dev_scores: dict[str, float]) -> bool:
@@ -335,7 +335,7 @@ class Run:
         self.start_weights = content["start_weights"]
         self.network.load_state_dict(content["network"])
         self._optimizer_state, self._average_state = content["optimizer"], content["average"]
-        self.results.tell(f"going on after epoch {len(self.state['history'])}")
+        self.results.log(f"going on after epoch {len(self.state['history'])}")
 
 
 def _cpu_has_bfloat16() -> bool:
@@ -363,9 +363,9 @@ def _move_average(decay: float, averages: Any, currents: Any, steps: Any) -> Non
     get_ema_multi_avg_fn(min(decay, (1 + steps) / (10 + steps)))(averages, currents, steps)
 
 
-def _told(scores: dict[str, float], best: bool) -> str:
-    told = ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
-    return f"dev {told}" + (" (best so far)" if best else "")
+def _report(scores: dict[str, float], best: bool) -> str:
+    report = ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
+    return f"dev {report}" + (" (best so far)" if best else "")
 
 
 def _copy(network: Network) -> dict[str, torch.Tensor]:

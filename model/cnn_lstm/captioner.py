@@ -16,7 +16,7 @@ from model.captioner import Caption, DecodingOptions, Stopwatch, Word, to_grid
 from model.cnn_lstm.checkpoint import Checkpoint
 from model.cnn_lstm.decoder import Decoder
 from model.cnn_lstm.encoder import Encoder, Preprocessing
-from model.cnn_lstm.out_of_distribution import Familiarity, summarise
+from model.cnn_lstm.out_of_distribution import OutOfDistributionDetector, summarise
 from model.cnn_lstm.runtime import PackedDecoder, PackedEncoder, can_pack, multiplies_bfloat16
 from model.cnn_lstm.vocabulary import END, PAD, START, UNKNOWN, Vocabulary, join_words
 from model.decoding import Hypothesis, Tokens, decode
@@ -96,7 +96,7 @@ class CnnLstmCaptioner:
         preprocessing: Preprocessing,
         device: torch.device,
         digest: str,
-        familiarity: Familiarity | None = None,
+        familiarity: OutOfDistributionDetector | None = None,
         dtype: torch.dtype = torch.float32,
         look: Look = "usual",
     ) -> None:

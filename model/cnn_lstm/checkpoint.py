@@ -16,7 +16,7 @@ from torch import Tensor
 
 from model.cnn_lstm.decoder import DecoderConfig
 from model.cnn_lstm.encoder import Preprocessing, Stride
-from model.cnn_lstm.out_of_distribution import Familiarity
+from model.cnn_lstm.out_of_distribution import OutOfDistributionDetector
 from model.cnn_lstm.vocabulary import Vocabulary
 from model.errors import CheckpointMismatch
 from model.files import save_tensors
@@ -36,7 +36,7 @@ class Checkpoint:
     """How it came about: configuration, epochs, initial weights, data."""
     scores: dict[str, float] = field(default_factory=dict)
     """On the dev split, by which it was chosen."""
-    familiarity: Familiarity | None = None
+    familiarity: OutOfDistributionDetector | None = None
     """What the training photographs look like to the encoder; None where training was broken off."""
 
     def save(self, path: Path) -> None:
@@ -81,7 +81,7 @@ class Checkpoint:
                 vocabulary_digest=content["vocabulary_digest"],
                 training=content["training"],
                 scores=content["scores"],
-                familiarity=Familiarity(**content["familiarity"]) if content.get("familiarity") else None,
+                familiarity=OutOfDistributionDetector(**content["familiarity"]) if content.get("familiarity") else None,
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise CheckpointMismatch(f"{path} lacks a part of a checkpoint: {error}") from error

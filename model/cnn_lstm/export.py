@@ -26,7 +26,7 @@ from torch.export import Dim
 from model.cnn_lstm.captioner import TOKENS, Network
 from model.cnn_lstm.checkpoint import Checkpoint
 from model.cnn_lstm.decoder import Decoder, DecoderState
-from model.cnn_lstm.out_of_distribution import Familiarity, summarise
+from model.cnn_lstm.out_of_distribution import OutOfDistributionDetector, summarise
 from model.cnn_lstm.vocabulary import END, PAD, START, UNKNOWN, Vocabulary
 from model.cnn_lstm.vocabulary import FORMAT as VOCABULARY_FORMAT
 from model.errors import LOADING_ERRORS, BackendUnavailable, ExportRefused
@@ -54,7 +54,7 @@ _PREPROCESSING = {
 
 
 class EncoderGraph(nn.Module):
-    def __init__(self, network: Network, familiarity: Familiarity | None) -> None:
+    def __init__(self, network: Network, familiarity: OutOfDistributionDetector | None) -> None:
         super().__init__()
         self.encoder, self.decoder, self.familiarity = network.encoder.folded(), network.decoder, familiarity
 

@@ -25,7 +25,7 @@ def summarise(features: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Familiarity:
+class OutOfDistributionDetector:
     """The training photographs' mean features as a normal distribution: principal directions, and what is left."""
 
     mean: Tensor  # (channels)
@@ -39,7 +39,7 @@ class Familiarity:
     """Cells that differ less are unlike."""
 
     @classmethod
-    def fit(cls, training: Tensor, held_out: Tensor) -> Familiarity:
+    def fit(cls, training: Tensor, held_out: Tensor) -> OutOfDistributionDetector:
         """From summaries (photographs, channels + 1); the limits come from photographs that were not learnt."""
         training = training[:, :-1]
         mean = training.mean(dim=0)
@@ -66,6 +66,6 @@ class Familiarity:
         """(photographs), true or false."""
         return (self.distance(summaries) > self.threshold) | (summaries[:, -1] < self.least_detail)
 
-    def to(self, device: torch.device) -> Familiarity:
+    def to(self, device: torch.device) -> OutOfDistributionDetector:
         mean, directions, deviations = (part.to(device) for part in (self.mean, self.directions, self.deviations))
         return replace(self, mean=mean, directions=directions, deviations=deviations)

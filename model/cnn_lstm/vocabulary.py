@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from model.errors import VocabularyRefused
-from model.files import written_whole
+from model.files import atomic_write
 
 PAD, START, END, UNKNOWN = range(4)
 SPECIAL_TOKENS = ("<pad>", "<start>", "<end>", "<unk>")
@@ -84,7 +84,7 @@ class Vocabulary:
 
     def save(self, path: Path) -> None:
         """The file appears whole or not at all."""
-        with written_whole(path) as file:
+        with atomic_write(path) as file:
             file.write_bytes(pickle.dumps({"format": FORMAT, "words": list(self.words)}, protocol=4))
 
     @classmethod

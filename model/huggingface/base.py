@@ -32,8 +32,8 @@ class SubWords:
         special = {*tokenizer.all_special_ids, *tokenizer.get_added_vocab().values(), *range(known, size)}
         # Byte-level BPE and SentencePiece mark what begins a word, WordPiece what goes on with one.
         marker = next((mark for mark in ("Ġ", "▁") if any(text.startswith(mark) for text in texts)), "")
-        goes_on = [not text.startswith(marker) if marker else text.startswith("##") for text in texts]
-        continues = torch.tensor(goes_on + [False] * (size - known))
+        inner = [not text.startswith(marker) if marker else text.startswith("##") for text in texts]
+        continues = torch.tensor(inner + [False] * (size - known))
         forbidden = tuple(sorted(token for token in special if token != end and token < size))
         self.tokens = Tokens(start=end, end=end, forbidden=forbidden, continues=continues)
 

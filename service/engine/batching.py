@@ -25,7 +25,7 @@ class Busy(RuntimeError):
 
 
 @dataclass(eq=False)
-class Work:
+class Request:
     """One photograph on its way to its captions."""
 
     options: DecodingOptions
@@ -62,8 +62,8 @@ class Queue:
     ) -> None:
         """`on_depth` is told how many photographs wait, whenever that changes."""
         self.capacity, self._max_batch, self._max_wait, self._on_depth = capacity, max_batch, max_wait_seconds, on_depth
-        self._under_way: set[Work] = set()
-        self._waiting: deque[Work] = deque()
+        self._under_way: set[Request] = set()
+        self._waiting: deque[Request] = deque()
         self._changed = threading.Condition()
 
     @property
@@ -80,34 +80,34 @@ class Queue:
         if len(self._under_way) + count > self.capacity:
             raise Busy("The service is busy; please try again in a few seconds.")
 
-    def admit(self, count: int, options: DecodingOptions) -> list[Work]:
+    def admit(self, count: int, options: DecodingOptions) -> list[Request]:
         """Places for `count` photographs, to be given back by `release`. Raises Busy."""
-        works = [Work(options) for _ in range(count)]
+        works = [Request(options) for _ in range(count)]
         with self._changed:
             self.check(count)
             self._under_way.update(works)
         return works
 
-    def put(self, work: Work, image: Image.Image) -> None:
+    def put(self, work: Request, image: Image.Image) -> None:
         with self._changed:
             work.image, work.put_at = image, monotonic()
             self._waiting.append(work)
             self._tell()
 
-    def put_back(self, batch: Sequence[Work]) -> None:
+    def requeue(self, batch: Sequence[Request]) -> None:
         """What the captioner could not finish is next again, in its order."""
         with self._changed:
             self._waiting.extendleft(work for work in reversed(batch) if work in self._under_way)
             self._tell()
 
-    def release(self, works: Sequence[Work]) -> None:
+    def release(self, works: Sequence[Request]) -> None:
         """Whoever asked for these is answered or gone; those that still wait are dropped."""
         with self._changed:
             self._under_way.difference_update(works)
             self._waiting = deque(work for work in self._waiting if work in self._under_way)
             self._tell()
 
-    def take(self, timeout: float) -> list[Work]:
+    def take(self, timeout: float) -> list[Request]:
         """The next batch; empty where nothing came within `timeout` seconds."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting, timeout)
@@ -121,7 +121,7 @@ class Queue:
             self._tell()
             return batch
 
-    def clear(self) -> list[Work]:
+    def clear(self) -> list[Request]:
         """Takes out all that wait."""
         with self._changed:
             works = list(self._waiting)
@@ -129,7 +129,7 @@ class Queue:
             self._tell()
             return works
 
-    def _next_batch(self) -> list[Work]:
+    def _next_batch(self) -> list[Request]:
         if not self._waiting:
             return []
         oldest = self._waiting[0]
@@ -138,7 +138,7 @@ class Queue:
         alike = [work for work in self._waiting if work.options == oldest.options and not work.failures]
         return alike[: self._max_batch]
 
-    def _could_grow(self, batch: Sequence[Work]) -> bool:
+    def _could_grow(self, batch: Sequence[Request]) -> bool:
         arriving = any(work.image is None and not work.answer.done() for work in self._under_way)
         return arriving and len(batch) < self._max_batch and not batch[0].failures
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from model.captioner import DecodingOptions, Stopwatch
 from model.images import decode_image
-from service.engine.batching import Queue, Work
+from service.engine.batching import Queue, Request
 from service.engine.captioner_process import CaptionerDied, CaptionerProcess, Failure
 from service.observability import metrics
 from service.settings import Settings
@@ -27,9 +27,9 @@ State = Literal["starting", "ready", "busy", "failed"]
 
 _DECODED_AT_ONCE = 2
 _NEARLY_FULL = 0.9
-_LOOK_SECONDS = 0.2  # how often an idle captioner is looked after
+_POLL_SECONDS = 0.2  # how often an idle captioner is looked after
 _PAUSE_SECONDS = 1.0  # before the next try where a captioner died while it was loading
-_CLIENT_LOOK_SECONDS = 1.0
+_CLIENT_POLL_SECONDS = 1.0
 _MOST_FAILURES = 2
 _NOT_LOADED = "The model could not be loaded; the service's log says why."
 
@@ -61,7 +61,7 @@ class Captioned:
     """How many photographs were captioned together."""
 
 
-class Host:
+class Supervisor:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.failure: str | None = None
@@ -126,7 +126,7 @@ class Host:
         finally:
             self._queue.release(works)
 
-    def _decode(self, work: Work, upload: bytes | Exception, until: float) -> None:
+    def _decode(self, work: Request, upload: bytes | Exception, until: float) -> None:
         if isinstance(upload, Exception):
             work.answer.set_exception(upload)
             return
@@ -173,12 +173,12 @@ class Host:
     def _feed(self, process: CaptionerProcess) -> None:
         """Raises CaptionerDied; what it was at then is in the queue again."""
         while process.is_alive():
-            batch = self._queue.take(_LOOK_SECONDS)
+            batch = self._queue.take(_POLL_SECONDS)
             if batch:
                 self._caption_batch(process, batch)
         raise CaptionerDied
 
-    def _caption_batch(self, process: CaptionerProcess, batch: Sequence[Work]) -> None:
+    def _caption_batch(self, process: CaptionerProcess, batch: Sequence[Request]) -> None:
         """Raises CaptionerDied."""
         images = [work.image for work in batch if work.image]
         try:
@@ -194,12 +194,12 @@ class Host:
             for work, answer in zip(batch, answers, strict=True):
                 work.finish(answer, milliseconds, len(batch))
 
-    def _try_again(self, batch: Sequence[Work]) -> None:
+    def _try_again(self, batch: Sequence[Request]) -> None:
         for work in batch:
             work.failures += 1
             if work.failures == _MOST_FAILURES:
                 work.answer.set_exception(CaptioningFailed("The model failed of this photograph; it was logged."))
-        self._queue.put_back([work for work in batch if not work.answer.done()])
+        self._queue.requeue([work for work in batch if not work.answer.done()])
 
 
 def _timed_decode(upload: bytes, stopwatch: Stopwatch) -> Image.Image:
@@ -207,12 +207,12 @@ def _timed_decode(upload: bytes, stopwatch: Stopwatch) -> Image.Image:
         return decode_image(upload)
 
 
-def _outcome(work: Work, until: float, has_left: Callable[[], bool]) -> Captioned | Exception:
+def _outcome(work: Request, until: float, has_left: Callable[[], bool]) -> Captioned | Exception:
     """Waits for it. Raises ClientLeft."""
     while True:
         left = until - monotonic()
         try:
-            answer = work.answer.result(max(0.0, min(left, _CLIENT_LOOK_SECONDS)))
+            answer = work.answer.result(max(0.0, min(left, _CLIENT_POLL_SECONDS)))
         except NotInTime:
             if left <= 0:
                 return _too_late()

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from model.files import save_tensors, written_whole
+from model.files import atomic_write, save_tensors
 from tests.conftest import no_file_larger_than
 
 
 def save_text(size, path):
-    with written_whole(path) as file:
+    with atomic_write(path) as file:
         file.write_text("a" * size)
 
 
@@ -27,7 +27,7 @@ def test_a_full_disk_leaves_what_was_there_and_is_told_with_the_name(save, tmp_p
 
 
 def test_an_error_that_is_not_of_the_system_is_told_as_it_is(tmp_path):
-    with pytest.raises(OSError, match="image file is truncated"), written_whole(tmp_path / "copy.jpg"):
+    with pytest.raises(OSError, match="image file is truncated"), atomic_write(tmp_path / "copy.jpg"):
         raise OSError("image file is truncated")  # as Pillow does
 
 

@@ -90,7 +90,7 @@ def test_what_the_captioner_failed_of_is_next_and_alone():
     for work in batch:
         work.failures = 1
     waiting.release([second])  # its client left meanwhile
-    waiting.put_back(batch)
+    waiting.requeue(batch)
     assert [waiting.take(0) for _ in range(3)] == [[first], [third], [later]]
 
 

@@ -21,7 +21,7 @@ from model.cnn_lstm.encoder import Encoder
 from model.cnn_lstm.vocabulary import Vocabulary
 from tests.conftest import ROOT, free_port
 from tests.training.processes import start, wait_for_the_middle_of_epoch, words, write_folder
-from training.data.features import Features
+from training.data.features import CachedFeatures
 from training.data.records import Record
 from training.distributed import Workers, workers_of_torchrun
 from training.engine import CrossEntropy, SelfCritical, TrainingData, train_one_epoch
@@ -47,7 +47,7 @@ def learn(workers: Workers) -> dict[str, object]:
     records = [Record(f"{n}.jpg", Path(f"{n}.jpg"), "train", texts) for n, texts in enumerate(CAPTIONS)]
     vocabulary = Vocabulary.build((text for texts in CAPTIONS for text in texts), 1)
     array = np.random.default_rng(0).normal(size=(7, 2, 2, 1024)).clip(0).astype(np.float16)
-    data = TrainingData.of(records, vocabulary, [Features(array, tuple(r.name for r in records), {})])
+    data = TrainingData.of(records, vocabulary, [CachedFeatures(array, tuple(r.name for r in records), {})])
     config = DecoderConfig(len(vocabulary), embedding=16, hidden=32, dropout=0.0)
     network = Network(Encoder(), Decoder(config))
     network.encoder.freeze_all_but_last(1)

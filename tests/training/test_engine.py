@@ -9,7 +9,7 @@ from model.cnn_lstm.captioner import Network
 from model.cnn_lstm.decoder import Decoder, DecoderConfig
 from model.cnn_lstm.encoder import Encoder
 from model.cnn_lstm.vocabulary import UNKNOWN, Vocabulary
-from training.data.features import Features
+from training.data.features import CachedFeatures
 from training.data.records import Record
 from training.engine import (
     CrossEntropy,
@@ -39,7 +39,7 @@ def records(tmp_path):
 @pytest.fixture
 def features():
     array = np.random.default_rng(0).normal(size=(5, 2, 2, 2048)).clip(0).astype(np.float16)
-    return Features(array, tuple(f"{n}.jpg" for n in range(5)), {})
+    return CachedFeatures(array, tuple(f"{n}.jpg" for n in range(5)), {})
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def train(network, data, epochs, objective=None, rate=0.01, **options):
 def test_a_batch_shows_each_photograph_in_one_of_the_views(records, vocabulary):
     def constant(offset):
         values = np.arange(5, dtype=np.float16).reshape(5, 1, 1, 1) + offset
-        return Features(np.broadcast_to(values, (5, 2, 2, 3)), tuple(f"{n}.jpg" for n in range(5)), {})
+        return CachedFeatures(np.broadcast_to(values, (5, 2, 2, 3)), tuple(f"{n}.jpg" for n in range(5)), {})
 
     data = TrainingData.of(records, vocabulary, [constant(0), constant(10), constant(20)])
     seen = set()
@@ -111,7 +111,7 @@ def test_rare_words_are_not_learnt(records, features):
 
 
 def test_refused_photographs_are_left_out(records, features, vocabulary):
-    refused = Features(features.array, features.names, {"2.jpg": "damaged"})
+    refused = CachedFeatures(features.array, features.names, {"2.jpg": "damaged"})
     data = TrainingData.of(records, vocabulary, [refused])
     assert data.usable == [0, 1, 3, 4]
     [batch] = data.batches(5, torch.Generator().manual_seed(0))
@@ -119,7 +119,7 @@ def test_refused_photographs_are_left_out(records, features, vocabulary):
 
 
 def test_a_batch_has_all_views_and_longest_captions_first(records, features, vocabulary):
-    flipped = Features(-features.array, features.names, {})
+    flipped = CachedFeatures(-features.array, features.names, {})
     data = TrainingData.of(records, vocabulary, [features, flipped])
     signs = set()
     for seed in range(10):
@@ -161,8 +161,8 @@ def test_cell_dropout_leaves_out_the_same_cells_of_every_image_and_others_next_t
 
 def test_cell_dropout_acts_in_training_alone_and_repeats_with_the_seed(records, features, vocabulary):
     data = TrainingData.of(records, vocabulary, [features])
-    losses = [train(make(vocabulary), data, 3, cell_dropout=share) for share in (0.0, 0.5, 0.5)]
+    losses = [train(make(vocabulary), data, 3, spatial_dropout=share) for share in (0.0, 0.5, 0.5)]
     assert losses[0] != losses[1] == losses[2]
     network = make(vocabulary)
-    losses = train(network, data, 100, cell_dropout=0.25)
+    losses = train(network, data, 100, spatial_dropout=0.25)
     assert losses[-1] < 0.5 < losses[0]

@@ -7,12 +7,12 @@ from typing import Literal
 
 from PIL import Image, ImageEnhance, ImageOps
 
-FixedView = Literal["plain", "flip", "crop"]
+FixedAugmentation = Literal["plain", "flip", "crop"]
 """Always the same of a photograph, so that its features can be kept."""
 View = Literal["plain", "flip", "crop", "random"]
 
 
-def fixed_view(image: Image.Image, view: FixedView, name: str) -> Image.Image:
+def fixed_view(image: Image.Image, view: FixedAugmentation, name: str) -> Image.Image:
     """As it is, mirrored, or a crop: a window of 80 to 100 % of each side, mirrored or not, that only depends on the
     photograph's name.
     """
@@ -23,7 +23,7 @@ def fixed_view(image: Image.Image, view: FixedView, name: str) -> Image.Image:
     return _window(image, random.Random(name), 0.8, image.size)
 
 
-def random_view(image: Image.Image, side: int, seed: int) -> Image.Image:
+def random_augmentation(image: Image.Image, side: int, seed: int) -> Image.Image:
     """A window of 70 to 100 % of each side, mirrored or not, as a square of `side` pixels, with brightness, contrast
     and saturation between 0.8 and 1.2 times what they were. Hue stays: captions name colours.
     """

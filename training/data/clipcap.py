@@ -17,7 +17,7 @@ from safetensors.torch import save
 from torch import Tensor
 from tqdm import tqdm
 
-from model.files import written_whole
+from model.files import atomic_write
 from model.huggingface.clipcap.captioner import ImageEncoder
 from model.huggingface.clipcap.checkpoint import weights_digest
 from training.data.features import check_refused, stamps
@@ -43,7 +43,7 @@ class Embeddings:
             return cls(file.get_tensor("rows"), json.loads(file.metadata()["refused"]))
 
     def save(self, path: Path) -> None:
-        with written_whole(path) as file:
+        with atomic_write(path) as file:
             file.write_bytes(save({"rows": self.rows}, {"refused": json.dumps(self.refused)}))
 
 

@@ -24,9 +24,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from model.cnn_lstm.encoder import STAGES, Encoder, Preprocessing
-from model.cnn_lstm.out_of_distribution import Familiarity, summarise
-from model.files import written_whole
-from training.data.augmentation import FixedView, fixed_view, random_view
+from model.cnn_lstm.out_of_distribution import OutOfDistributionDetector, summarise
+from model.files import atomic_write
+from training.data.augmentation import FixedAugmentation, fixed_view, random_augmentation
 from training.data.records import DatasetRefused, Record, read_image
 
 _MAX_REFUSED_SHARE = 0.01
@@ -57,7 +57,7 @@ def stamps(records: Sequence[Record]) -> bytes:
     return "".join(lines).encode()
 
 
-class Grids(Protocol):
+class Features(Protocol):
     """What frozen stages give for photographs, kept or not."""
 
     @property
@@ -71,15 +71,15 @@ class Grids(Protocol):
 
 
 @dataclass(frozen=True)
-class Features:
-    """Grids of one view; row i belongs to `names[i]`. Rows of refused photographs are zero."""
+class CachedFeatures:
+    """Features of one view; row i belongs to `names[i]`. Rows of refused photographs are zero."""
 
     array: np.ndarray[Any, Any]  # (photographs, height, width, channels), float16
     names: tuple[str, ...]
     refused: dict[str, str]  # name -> reason
 
     def rows(self, rows: Sequence[int], seeds: Sequence[int] = ()) -> Tensor:
-        """See Grids; the seeds change nothing."""
+        """See Features; the seeds change nothing."""
         return torch.from_numpy(self.array[np.asarray(rows)]).float().permute(0, 3, 1, 2)
 
 
@@ -91,10 +91,10 @@ def compute_features(
     *,
     dataset_size: int | None = None,
     last: int = len(STAGES),
-    view: FixedView = "plain",
+    view: FixedAugmentation = "plain",
     device: torch.device | str = "cpu",
     mixed_precision: bool = True,
-) -> Features:
+) -> CachedFeatures:
     """The output of the encoder's stages up to, not including, `last` for every record, from `folder` if it is there.
 
     Raises TooManyRefused when too many cannot be read for a dataset of `dataset_size` photographs (default: these).
@@ -134,11 +134,11 @@ def compute_features(
             if progress.done % _SAVED_EVERY == 0 or progress.done == len(records):
                 array.flush()
                 progress.save(progress_file)
-    return Features(array, tuple(record.name for record in records), progress.refused)
+    return CachedFeatures(array, tuple(record.name for record in records), progress.refused)
 
 
-class FreshFeatures:
-    """Grids of photographs in a random view, computed whenever they are asked for."""
+class OnlineFeatures:
+    """Features of photographs in a random view, computed whenever they are asked for."""
 
     def __init__(
         self,
@@ -170,7 +170,7 @@ class FreshFeatures:
         check_refused(self.refused, dataset_size)
 
     def rows(self, rows: Sequence[int], seeds: Sequence[int] = ()) -> Tensor:
-        """See Grids. Raises DatasetRefused for a photograph that could be read before."""
+        """See Features. Raises DatasetRefused for a photograph that could be read before."""
         images = list(self._pool.map(self._seen, rows, seeds))
         parts = [self._run_frozen(images[start : start + _BATCH]) for start in range(0, len(images), _BATCH)]
         return torch.cat(parts).float().cpu()
@@ -179,7 +179,7 @@ class FreshFeatures:
         image = read_image(self._records[row])
         if isinstance(image, str):
             raise DatasetRefused(f"{self.names[row]} could be read before, and no longer can: {image}")
-        return random_view(image, self._side, seed)
+        return random_augmentation(image, self._side, seed)
 
 
 def _run_frozen(
@@ -197,7 +197,7 @@ def _run_frozen(
 
 
 @torch.inference_mode()
-def summaries(encoder: Encoder, features: Grids, first_stage: int, device: torch.device | str) -> Tensor:
+def summaries(encoder: Encoder, features: Features, first_stage: int, device: torch.device | str) -> Tensor:
     """What model/familiarity.py goes by, for the photographs that could be read, from what the encoder's stages before
     `first_stage` gave.
     """
@@ -210,11 +210,13 @@ def summaries(encoder: Encoder, features: Grids, first_stage: int, device: torch
     return torch.cat(parts)
 
 
-def learn_familiarity(
-    encoder: Encoder, train: Grids, dev: Grids, first_stage: int, device: torch.device | str
-) -> Familiarity:
+def fit_detector(
+    encoder: Encoder, train: Features, dev: Features, first_stage: int, device: torch.device | str
+) -> OutOfDistributionDetector:
     """What the photographs of both splits look like to the encoder, from what its stages before `first_stage` gave."""
-    return Familiarity.fit(*(summaries(encoder, features, first_stage, device) for features in (train, dev)))
+    return OutOfDistributionDetector.fit(
+        *(summaries(encoder, features, first_stage, device) for features in (train, dev))
+    )
 
 
 @dataclass
@@ -229,7 +231,7 @@ class _Progress:
         return cls(**json.loads(path.read_text())) if path.is_file() else cls()
 
     def save(self, path: Path) -> None:
-        with written_whole(path) as file:
+        with atomic_write(path) as file:
             file.write_text(json.dumps(asdict(self)))
 
 
@@ -240,7 +242,7 @@ def _open_array(
         blank = preprocessing([Image.new("RGB", (preprocessing.image_size,) * 2)]).to(device)
         with torch.inference_mode():
             channels, height, width = encoder.run_stages(blank, last=last).shape[1:]
-        with written_whole(path) as new:
+        with atomic_write(path) as new:
             np.lib.format.open_memmap(new, mode="w+", dtype=np.float16, shape=(count, height, width, channels))
             if hasattr(os, "posix_fallocate"):  # a full disk is an error here, not a bus error in the middle
                 with new.open("r+b") as file:
@@ -254,7 +256,7 @@ def _key(
     encoder: Encoder,
     preprocessing: Preprocessing,
     last: int,
-    view: FixedView,
+    view: FixedAugmentation,
     mixed_precision: bool,
 ) -> str:
     """A digest of all that the features depend on: photographs, frozen weights, preprocessing, view, precision."""

@@ -27,7 +27,7 @@ _COLOUR_TOLERANCE = 48  # of 255, in any cell: more than compression does
 
 
 @dataclass(frozen=True)
-class Look:
+class PerceptualHash:
     digest: str
     """Of the file."""
     bits: int
@@ -35,53 +35,55 @@ class Look:
     colours: np.ndarray[Any, np.dtype[np.int16]]  # (cells * 3)
 
 
-def look_at(records: Sequence[Record]) -> tuple[dict[str, Look], dict[str, str]]:
+def perceptual_hashes(records: Sequence[Record]) -> tuple[dict[str, PerceptualHash], dict[str, str]]:
     """By photograph's name: its look, or why it cannot be read."""
-    looks: dict[str, Look] = {}
+    hashes: dict[str, PerceptualHash] = {}
     unreadable: dict[str, str] = {}
     with ThreadPoolExecutor() as pool:
-        found = tqdm(pool.map(_look, records), total=len(records), unit="image", desc="looking")
+        found = tqdm(pool.map(_perceptual_hash, records), total=len(records), unit="image", desc="looking")
         for record, result in zip(records, found, strict=True):
-            if isinstance(result, Look):
-                looks[record.name] = result
+            if isinstance(result, PerceptualHash):
+                hashes[record.name] = result
             else:
                 unreadable[record.name] = result
-    return looks, unreadable
+    return hashes, unreadable
 
 
-def _look(record: Record) -> Look | str:
+def _perceptual_hash(record: Record) -> PerceptualHash | str:
     try:
         content = record.path.read_bytes()
         image = decode_image(content)
     except (OSError, ImageRefused) as error:
         return why_unreadable(error)
     colours = np.asarray(image.resize((_GRID, _GRID), Image.Resampling.BOX), dtype=np.int16).ravel()
-    return Look(hashlib.sha256(content).hexdigest(), int(str(imagehash.phash(image)), 16), colours)
+    return PerceptualHash(hashlib.sha256(content).hexdigest(), int(str(imagehash.phash(image)), 16), colours)
 
 
-def duplicates(looks: Mapping[str, Look]) -> list[list[str]]:
+def duplicates(hashes: Mapping[str, PerceptualHash]) -> list[list[str]]:
     """Names of photographs that are the same file."""
     by_digest: dict[str, list[str]] = defaultdict(list)
-    for name, look in looks.items():
-        by_digest[look.digest].append(name)
+    for name, own in hashes.items():
+        by_digest[own.digest].append(name)
     return [names for names in by_digest.values() if len(names) > 1]
 
 
-def leaks(records: Sequence[Record], looks: Mapping[str, Look], split: str, distance: int) -> list[dict[str, Any]]:
+def leaks(
+    records: Sequence[Record], hashes: Mapping[str, PerceptualHash], split: str, distance: int
+) -> list[dict[str, Any]]:
     """The photographs of a split that are also in the training split, each with the closest one there: hashes that
     differ in at most `distance` bits, and the same colours.
     """
-    train = [record.name for record in records if record.split == "train" and record.name in looks]
+    train = [record.name for record in records if record.split == "train" and record.name in hashes]
     if not train:
         return []
-    bits = np.array([looks[name].bits for name in train], dtype=np.uint64)
+    bits = np.array([hashes[name].bits for name in train], dtype=np.uint64)
     found = []
     for record in records:
-        if record.split == split and record.name in looks:
-            own = looks[record.name]
+        if record.split == split and record.name in hashes:
+            own = hashes[record.name]
             differing = np.bitwise_count(bits ^ np.uint64(own.bits))
             candidates = [
-                row for row in np.flatnonzero(differing <= distance) if _coloured_alike(own, looks[train[row]])
+                row for row in np.flatnonzero(differing <= distance) if _coloured_alike(own, hashes[train[row]])
             ]
             if candidates:
                 closest = min(candidates, key=lambda row: int(differing[row]))
@@ -90,5 +92,5 @@ def leaks(records: Sequence[Record], looks: Mapping[str, Look], split: str, dist
     return found
 
 
-def _coloured_alike(one: Look, other: Look) -> bool:
+def _coloured_alike(one: PerceptualHash, other: PerceptualHash) -> bool:
     return bool(np.abs(one.colours - other.colours).max() <= _COLOUR_TOLERANCE)

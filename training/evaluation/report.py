@@ -17,7 +17,7 @@ from typing import Any
 
 import tyro
 
-from model.files import written_whole
+from model.files import atomic_write
 
 METRICS = ("B-1", "B-2", "B-3", "B-4", "R-1", "R-2", "R-L", "CIDEr", "METEOR")
 
@@ -198,7 +198,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for document in config.documents:
         try:
             figures, *also = (json.loads(file.read_text("utf-8")) for file in (config.scores, *config.also))
-            with written_whole(document) as file:
+            with atomic_write(document) as file:
                 file.write_text(fill_in(document.read_text("utf-8"), figures, also), encoding="utf-8")
         except (OSError, ValueError) as error:
             print(f"error: {document}: {error}", file=sys.stderr)

@@ -21,7 +21,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from model.errors import CheckpointMismatch
-from model.files import written_whole
+from model.files import atomic_write
 from model.huggingface.clipcap.mapping import MappingConfig
 from model.huggingface.weights import PINNED
 
@@ -72,7 +72,7 @@ class ClipCapCheckpoint:
         header = {name: value for name, value in vars(self).items() if name != "weights"}
         header |= {name: asdict(header[name]) for name in ("mapping", "clip", "gpt2")}
         weights = {name: tensor.half().contiguous() for name, tensor in self.weights.items() if name != _TIED}
-        with written_whole(path) as file:
+        with atomic_write(path) as file:
             file.write_bytes(save(weights, {"format": FORMAT, "header": json.dumps(header)}))
 
     @classmethod

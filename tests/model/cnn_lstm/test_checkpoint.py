@@ -7,7 +7,7 @@ from model.cnn_lstm.captioner import CnnLstmCaptioner, Network
 from model.cnn_lstm.checkpoint import Checkpoint
 from model.cnn_lstm.decoder import Decoder, DecoderConfig
 from model.cnn_lstm.encoder import Encoder, Preprocessing
-from model.cnn_lstm.out_of_distribution import Familiarity
+from model.cnn_lstm.out_of_distribution import OutOfDistributionDetector
 from model.cnn_lstm.vocabulary import SPECIAL_TOKENS, Vocabulary
 from model.errors import CheckpointMismatch
 from model.files import file_digest
@@ -31,7 +31,7 @@ def checkpoint(vocabulary):
         vocabulary_digest=vocabulary.digest,
         training={"settings": {"seed": 1}, "history": []},
         scores={"CIDEr": 0.5},
-        familiarity=Familiarity.fit(torch.randn(50, 2049), torch.randn(50, 2049)),
+        familiarity=OutOfDistributionDetector.fit(torch.randn(50, 2049), torch.randn(50, 2049)),
     )
 
 

@@ -5,7 +5,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from model.captioner import DecodingOptions
-from model.cnn_lstm.out_of_distribution import Familiarity, summarise
+from model.cnn_lstm.out_of_distribution import OutOfDistributionDetector, summarise
 from tests.pictures import photograph
 
 
@@ -13,7 +13,7 @@ from tests.pictures import photograph
 def fitted():
     """On a cloud that is wide in five of forty directions."""
     torch.manual_seed(0)
-    return Familiarity.fit(cloud(2000), cloud(1000))
+    return OutOfDistributionDetector.fit(cloud(2000), cloud(1000))
 
 
 def cloud(count):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.data.augmentation import fixed_view, random_view
+from training.data.augmentation import fixed_view, random_augmentation
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +31,9 @@ def test_a_cropped_view_shows_most_of_the_photograph_and_depends_on_its_name_alo
 
 
 def test_a_random_view_depends_on_its_seed_alone_and_changes_window_and_light(ramp):
-    seen = [random_view(ramp, 160, seed) for seed in range(40)]
+    seen = [random_augmentation(ramp, 160, seed) for seed in range(40)]
     assert all(view.size == (160, 160) for view in seen)
-    assert random_view(ramp, 160, 3) == seen[3] and len({view.tobytes() for view in seen}) == 40
+    assert random_augmentation(ramp, 160, 3) == seen[3] and len({view.tobytes() for view in seen}) == 40
     across = [extents(view)[0] for view in seen]
     assert 10 < sum(extent < 0 for extent in across) < 30
     light = [np.asarray(view)[:, :, 2].mean() for view in seen]  # blue is the same everywhere in the ramp
@@ -45,6 +45,6 @@ def test_a_random_view_shows_at_least_seven_tenths_of_each_side():
     for seed in range(40):
         image = Image.new("RGB", (200, 200))
         image.paste("white", (60, 60, 140, 140))
-        pixels = np.asarray(random_view(image, 200, seed))[:, :, 1] > 60
+        pixels = np.asarray(random_augmentation(image, 200, seed))[:, :, 1] > 60
         columns, rows = pixels.any(axis=0).sum(), pixels.any(axis=1).sum()
         assert 78 <= columns <= 80 / 0.7 + 2 and 78 <= rows <= 80 / 0.7 + 2

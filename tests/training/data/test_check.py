@@ -1,4 +1,4 @@
-"""The command that looks a dataset over."""
+"""The command that hashes a dataset over."""
 
 import base64
 import io
@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 from tests.pictures import photograph
 from tests.training.drawn_dataset import write
 from training.check import main
-from training.data.leakage import leaks, look_at
+from training.data.leakage import leaks, perceptual_hashes
 from training.data.records import DatasetRefused, Record, read_dataset
 
 
@@ -59,8 +59,8 @@ def test_real_photographs_are_told_apart_and_recognised(tmp_path):
             path = tmp_path / f"{name}-{split}.jpg"
             photograph(name).convert("RGB").resize(size).save(path, quality=70)
             records.append(Record(path.name, path, split, ("a",)))
-    looks, unreadable = look_at(records)
-    found = {leak["photograph"]: leak["in_training"] for leak in leaks(records, looks, "test", 4)}
+    hashes, unreadable = perceptual_hashes(records)
+    found = {leak["photograph"]: leak["in_training"] for leak in leaks(records, hashes, "test", 4)}
     assert found == {f"{name}-test.jpg": f"{name}-train.jpg" for name in names} and not unreadable
 
 
@@ -98,8 +98,8 @@ def test_the_same_drawing_in_another_colour_is_another(tmp_path):
         ImageDraw.Draw(image).ellipse((40, 60, 150, 170), fill=colour)
         image.save(tmp_path / f"{split}.png")
         records.append(Record(split, tmp_path / f"{split}.png", split, ("a",)))
-    looks, _ = look_at(records)
-    assert leaks(records, looks, "test", 64) == []
+    hashes, _ = perceptual_hashes(records)
+    assert leaks(records, hashes, "test", 64) == []
 
 
 def test_what_is_new_to_a_trained_captioner(data, capsys):

@@ -6,8 +6,8 @@ from PIL import Image
 from model.cnn_lstm.encoder import Encoder, Preprocessing
 from tests.training.drawn_dataset import write
 from training.data import features
-from training.data.augmentation import random_view
-from training.data.features import FreshFeatures, TooManyRefused, compute_features
+from training.data.augmentation import random_augmentation
+from training.data.features import OnlineFeatures, TooManyRefused, compute_features
 from training.data.records import DatasetRefused, read_dataset
 
 SMALL = Preprocessing(image_size=32)
@@ -117,7 +117,7 @@ def test_what_was_refused_is_told_again(records, encoder, tmp_path, capsys):
 
 
 def fresh(records, encoder, **options):
-    return FreshFeatures(records, encoder, SMALL, dataset_size=120, mixed_precision=False, **options)
+    return OnlineFeatures(records, encoder, SMALL, dataset_size=120, mixed_precision=False, **options)
 
 
 def test_fresh_features_are_those_of_a_random_view(records, encoder):
@@ -126,7 +126,7 @@ def test_fresh_features_are_those_of_a_random_view(records, encoder):
     assert first.shape == (2, 1024, 2, 2) and first.dtype == torch.float32
     assert not torch.allclose(first, second, atol=5e-3)
     assert torch.equal(found.rows([3, 7], [1, 2]), first)
-    seen = [random_view(Image.open(records[row].path), 32, seed) for row, seed in ((3, 1), (7, 2))]
+    seen = [random_augmentation(Image.open(records[row].path), 32, seed) for row, seed in ((3, 1), (7, 2))]
     with torch.inference_mode():
         assert torch.allclose(encoder.run_stages(SMALL(seen), last=4), first, atol=1e-4, rtol=1e-3)
 
