@@ -71,7 +71,7 @@ def test_the_sweep_records_every_way_and_the_table_shows_it(tmp_path, monkeypatc
         {"method": "greedy", "no_repeat_ngram_size": 2},
         {"method": "beam", "beam_size": 2, "length_penalty": 1.0, "no_repeat_ngram_size": 2},
         {"method": "beam", "beam_size": 2, "length_penalty": 1.0, "no_repeat_ngram_size": 2}
-        | {"seen": "plain 224 and flip 224"},
+        | {"seen": "plain 288 and flip 288"},
     ]
     assert all(way["quality"]["repeated_bigrams"] == 0 for way in record["ways"])
 
@@ -100,14 +100,15 @@ def test_the_page_of_experiments_is_what_the_records_say():
 
 def test_documents_tell_what_was_measured():
     """README and model card hold the figures of the evaluations of the shipped checkpoint, and no others."""
-    results = ROOT / "docs" / "results"
-    figures, thorough = (
-        json.loads((results / name / "scores.json").read_text()) for name in ("flickr8k-test", "flickr8k-test-thorough")
-    )
     digest = f"sha256:{file_digest(ROOT / 'best_model.pth')}"
-    assert figures["model"]["digest"] == thorough["model"]["digest"] == digest
-    for name in ("README.md", "MODEL_CARD.md"):
-        document = (ROOT / name).read_text()
-        assert fill_in(document, figures, [thorough]) == document
+    for dataset in ("flickr8k", "coco"):
+        figures, thorough, fast, before = (
+            json.loads((ROOT / "docs" / "results" / f"{dataset}-test{name}" / "scores.json").read_text())
+            for name in ("", "-thorough", "-224", "-before")
+        )
+        assert all(each["model"]["digest"] == digest for each in (figures, thorough, fast))
+        for name in ("README.md", "MODEL_CARD.md"):
+            document = (ROOT / name).read_text()
+            assert fill_in(document, figures, [thorough, fast, before]) == document
     with pytest.raises(ValueError, match="there is no"):
         fill_in("a document without a place", figures)
