@@ -33,7 +33,7 @@ _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 _SIGHTS: dict[str, dict[str, Any]] = {
     "": {},
     ", 224 pixels": {"image_size": 224},
-    ", thorough look": {"look": "thorough"},
+    ", TTA": {"tta": True},
 }
 _FLOOR_EVERY = 5  # requests
 
@@ -67,7 +67,7 @@ def measure(
             seconds["total"].append(total)
     found: dict[str, Any] = {stage: milliseconds(values) for stage, values in seconds.items()}
     image_size = captioner.preprocessing.image_size
-    views = 2 if captioner.mirrored else 1
+    views = 2 if captioner.tta else 1
     macs = views * multiply_adds(Encoder(Checkpoint.load(ModelSettings().checkpoint).stride), image_size)
     floor = macs / product.rate * 1000
     return found | {

@@ -98,7 +98,7 @@ def cast(encoder: Encoder) -> Callable[[Tensor], Tensor]:
 def onnx_runtime(folder: Path, encoder: str) -> Captioner:
     import onnxruntime
 
-    captioner = OnnxCaptioner.load(folder)
+    captioner = OnnxCaptioner.from_folder(folder)
     captioner.encoder = onnxruntime.InferenceSession(folder / encoder, providers=["CPUExecutionProvider"])
     return captioner
 
@@ -119,7 +119,7 @@ class OpenVinoGraph:
 
 
 def open_vino(folder: Path, encoder: str, precision: str) -> Captioner:
-    captioner = OnnxCaptioner.load(folder)
+    captioner = OnnxCaptioner.from_folder(folder)
     captioner.encoder = OpenVinoGraph(folder / encoder, precision)
     captioner.decoder_step = OpenVinoGraph(folder / DECODER_STEP, precision)
     return captioner

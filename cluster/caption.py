@@ -12,7 +12,14 @@ from typing import get_args
 from cluster.job import Format, JobRefused, Plan, Task, run, tasks_left
 from cluster.store import StoreRefused
 from collection.caption import INTERRUPTED
-from model.arguments import add_decoding_arguments, add_model_arguments, count_up_to, decoding_options, model_settings
+from model.arguments import (
+    add_decoding_arguments,
+    add_model_arguments,
+    count_up_to,
+    current_names,
+    decoding_options,
+    model_settings,
+)
 from model.errors import LOADING_ERRORS, OptionRefused
 
 _COUNT = count_up_to(100_000)
@@ -23,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     130 after Ctrl-C.
     """
     try:
-        plan = _plan(_parser().parse_args(arguments))
+        plan = _plan(_parser().parse_args(current_names(arguments)))
         tasks, left = tasks_left(plan)
     except (OptionRefused, StoreRefused, JobRefused, *LOADING_ERRORS) as error:
         print(f"error: {error}", file=sys.stderr)

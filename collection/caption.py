@@ -18,7 +18,14 @@ from collection.journal import Journal, JournalRefused, Record
 from collection.metadata import MetadataRefused, require_library, write_described_copy
 from collection.outputs import FORMATS, File, Output, Sidecars, Stream, problem, sidecar
 from collection.walk import STANDARD_INPUT, find_photographs, read_list
-from model.arguments import add_decoding_arguments, add_model_arguments, count_up_to, decoding_options, model_settings
+from model.arguments import (
+    add_decoding_arguments,
+    add_model_arguments,
+    count_up_to,
+    current_names,
+    decoding_options,
+    model_settings,
+)
 from model.errors import LOADING_ERRORS, OptionRefused
 from model.registry import load_captioner
 
@@ -94,7 +101,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--workers", type=_COUNT, default=2, metavar="N", help="threads that decode (default 2)")
     add_decoding_arguments(parser)
     add_model_arguments(parser)
-    parsed = parser.parse_args(arguments)
+    parsed = parser.parse_args(current_names(arguments))
     if not parsed.paths and not parsed.lists:
         parser.error("which photographs? Name a PATH, or a list of paths with --from")
     if parsed.output and parsed.format in ("text", "sidecar"):
@@ -137,7 +144,7 @@ def _identity(job: Job, parsed: argparse.Namespace) -> dict[str, Any]:
         "digest": job.captioner.digest,
         "dtype": parsed.dtype,
         "prompt": parsed.prompt,
-        "look": parsed.look,
+        "tta": parsed.tta,
         "image_size": parsed.image_size,
         "batch_size": job.batch_size,
         "write_metadata": str(parsed.write_metadata) if parsed.write_metadata else None,

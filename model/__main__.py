@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image
 
 from model.answer import describe_captions, text_lines
-from model.arguments import add_decoding_arguments, add_model_arguments, decoding_options, model_settings
+from model.arguments import add_decoding_arguments, add_model_arguments, current_names, decoding_options, model_settings
 from model.errors import LOADING_ERRORS, ImageRefused, OptionRefused
 from model.images import decode_image
 from model.registry import load_captioner
@@ -23,7 +23,7 @@ _MOVED = ("caption", "search")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 if every photograph was captioned, 1 if one was not, 2 if none could be, or options or model forbid it."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    given = current_names(arguments)
     if given and given[0] in _MOVED:
         print(f"python -m model {given[0]} is now: python -m collection {' '.join(given)}", file=sys.stderr)
         return 2

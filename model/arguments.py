@@ -4,26 +4,47 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Callable
-from typing import get_args
+import sys
+from collections.abc import Callable, Sequence
 
 from model.captioner import DecodingOptions
 from model.registry import BACKENDS
-from model.settings import Dtype, Look, ModelSettings
+from model.settings import RENAMED, ModelSettings
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """One a field of ModelSettings."""
     group = parser.add_argument_group("model")
-    choices = {"backend": list(BACKENDS), "dtype": get_args(Dtype), "look": get_args(Look)}
     for setting in dataclasses.fields(ModelSettings):
+        flag, help = "--" + setting.name.replace("_", "-"), setting.metadata["help"]
+        if setting.type == "bool":
+            group.add_argument(flag, action="store_true", help=help)
+            continue
         group.add_argument(
-            "--" + setting.name.replace("_", "-"),
+            flag,
             default=setting.default,
             type=type(setting.default),
-            choices=choices.get(setting.name),
-            help=setting.metadata["help"] + (f" (default {setting.default})" if setting.default else ""),
+            choices=list(BACKENDS) if setting.name == "backend" else setting.metadata["choices"] or None,
+            help=help + (f" (default {setting.default})" if setting.default else ""),
         )
+
+
+def current_names(arguments: Sequence[str] | None) -> list[str]:
+    """The arguments, sys.argv's for None, with flags of old names by their new ones; each is warned of once."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    for old, (new, values) in RENAMED.items():
+        flag = f"--{old}"
+        for at in [at for at, text in enumerate(given) if text.partition("=")[0] == flag][::-1]:
+            _, equals, value = given[at].partition("=")
+            end = at + 1 if equals else at + 2
+            value = value if equals else "".join(given[at + 1 : end])
+            if value in values:
+                print(
+                    f"warning: {flag} {value} is now {'--' if values[value] == 'true' else '--no-'}{new}",
+                    file=sys.stderr,
+                )
+                given[at:end] = [f"--{new}"] if values[value] == "true" else []
+    return given
 
 
 def model_settings(parsed: argparse.Namespace) -> ModelSettings:

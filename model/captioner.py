@@ -173,11 +173,30 @@ class Stopwatch:
             self.milliseconds[name] = self.milliseconds.get(name, 0.0) + (perf_counter() - start) * 1000
 
 
+@dataclass(frozen=True)
+class Capabilities:
+    """What a back end can do: callers ask this, never its name."""
+
+    attention: bool = False
+    """A word comes with the weights of where the model looked."""
+    low_confidence: bool = False
+    """An image unlike those of training is marked."""
+    prompt: bool = False
+    """Captions go on from the operator's text, or answer it."""
+    languages: tuple[str, ...] = ("en",)
+    """Of the captions, as BCP 47 tags."""
+    batch_size: int = 32
+    """Images that are worth giving at once."""
+    licence: str = "that of the weights that the operator chose"
+    """Of the weights."""
+
+
 class Captioner(Protocol):
-    """Upright RGB photographs to ranked captions."""
+    """Upright RGB images to ranked captions."""
 
     name: str
     """The back end's name in the registry."""
+    capabilities: Capabilities
     digest: str
     """SHA-256 of the weights: which model answered."""
     device: torch.device

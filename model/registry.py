@@ -42,9 +42,7 @@ def load_captioner(settings: ModelSettings = ModelSettings()) -> Captioner:
     (FileNotFoundError, CheckpointMismatch, VocabularyRefused).
     """
     if settings.backend not in BACKENDS:
-        raise BackendUnavailable(
-            f"there is no back end '{settings.backend}'; choose one of {', '.join(BACKENDS)}"
-        )
+        raise BackendUnavailable(f"there is no back end '{settings.backend}'; choose one of {', '.join(BACKENDS)}")
     settings.check()
     device = choose_device(settings.device)
     module, name = BACKENDS[settings.backend].split(":")

@@ -1,5 +1,5 @@
-"""What an operator chooses of the model. Each setting is declared once: its environment variable (CAPTION_ and its name
-in capitals), its flag on the command lines, validation and /info come from the field, and docs/backends.md is held to it.
+"""What an operator chooses of the model, each setting declared once: its environment variable (CAPTION_ and its name in
+capitals), its flag on the command lines and its validation come from the field, and docs/backends.md is held to it.
 """
 
 from __future__ import annotations

@@ -18,9 +18,10 @@ from flask_limiter import Limiter, RateLimitExceeded
 from limits import parse_many
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from model.errors import SettingRefused
 from service.errors import failure
 from service.observability.requests import REQUEST_ID_HEADER
-from service.settings import SettingRefused, Settings
+from service.settings import Settings
 
 KEY_HEADER = "X-API-Key"
 OPEN = {"static", "captions.page", "captions.health", "about.info", "about.openapi", "about.docs"}

@@ -16,24 +16,17 @@ VERSION = "0.1.0"
 SUMMARY = "Turns photographs into sentences."
 LICENCE = "MIT"
 
-_FLICKR8K = "non-commercial research and education only: learnt from Flickr8k, whose terms these are"
-_OF_THE_WEIGHTS = "that of the weights that the operator chose"
-_LICENCES = {"cnn-lstm": _FLICKR8K, "onnx": _FLICKR8K}  # onnx runs what was exported of cnn-lstm
-_CAPABILITIES = {
-    "attention": ("cnn-lstm", "onnx", "blip"),
-    "low_confidence": ("cnn-lstm", "onnx"),
-    "prompt": ("blip", "blip2"),
-}
-"""Which back ends can do what; the last is the operator's to set."""
-
 
 def describe_service(host: Supervisor) -> dict[str, Any]:
-    """Also while the model is being loaded: its digest and device are None until then."""
+    """Also while the model is being loaded: its digest, device and licence are None until then, and nothing is told of
+    what it can do."""
     settings = host.settings
     try:
         model: dict[str, Any] = dict(host.model)
+        capabilities = host.capabilities
     except NotReady:
-        model = {"name": settings.backend, "digest": None, "device": None}
+        capabilities = {}
+        model = {"name": settings.model.backend, "digest": None, "device": None}
     return {
         "name": NAME,
         "version": VERSION,
@@ -41,8 +34,8 @@ def describe_service(host: Supervisor) -> dict[str, Any]:
         "licence": LICENCE,
         "model": model
         | {
-            "licence": _LICENCES.get(settings.backend, _OF_THE_WEIGHTS),
-            "capabilities": {name: settings.backend in backends for name, backends in _CAPABILITIES.items()},
+            "licence": capabilities.get("licence"),
+            "capabilities": {name: value for name, value in capabilities.items() if name != "licence"},
         },
         "formats": list(FORMATS),
         "limits": limits(settings),

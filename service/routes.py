@@ -60,7 +60,7 @@ def health() -> tuple[Response, int]:
         model = host.model
         described = {"device": model["device"], "model": model["name"], "digest": model["digest"]}
         return jsonify({"status": "healthy", "state": state} | described), HTTPStatus.OK
-    body = {"status": state, "state": state, "model": host.settings.backend}
+    body = {"status": state, "state": state, "model": host.settings.model.backend}
     if host.failure:
         body["message"] = host.failure
     return jsonify(body), HTTPStatus.SERVICE_UNAVAILABLE

@@ -175,7 +175,6 @@ def _found() -> Schema:
 def _info() -> Schema:
     text: Schema = {"type": "string"}
     not_yet: Schema = {"type": ["string", "null"], "description": "null until the model is loaded"}
-    flags = ("attention", "low_confidence", "prompt")
     numbers = ("upload_bytes", "batch_upload_bytes", "batch_images", "pixels", "deadline_seconds")
     return exactly(
         {
@@ -188,8 +187,13 @@ def _info() -> Schema:
                     "name": text,
                     "digest": not_yet,
                     "device": not_yet,
-                    "licence": text | {"description": "of the weights"},
-                    "capabilities": exactly({flag: {"type": "boolean"} for flag in flags}),
+                    "licence": not_yet | {"description": "of the weights; null until the model is loaded"},
+                    "capabilities": {
+                        "type": "object",
+                        "description": "what the model can do; empty until it is loaded",
+                        "properties": {flag: {"type": "boolean"} for flag in ("attention", "low_confidence", "prompt")}
+                        | {"languages": list_of({"type": "string"}), "batch_size": _COUNT},
+                    },
                 }
             ),
             "formats": list_of({"enum": list(FORMATS)}),

@@ -13,10 +13,9 @@ from flask import Blueprint, Flask, Response, abort, current_app, jsonify, reque
 
 from collection.search import LONGEST_QUERY, Collection, CollectionRefused, Found, QueryRefused
 from collection.walk import PhotographUnreadable, read_photograph
-from model.errors import ImageRefused
+from model.errors import ImageRefused, SettingRefused
 from model.images import decode_image, encode_jpeg
 from service.errors import BadRequest, failure
-from service.settings import SettingRefused
 
 log = logging.getLogger(__name__)
 

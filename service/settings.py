@@ -6,47 +6,20 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from model.settings import ModelSettings
+from model.settings import ModelSettings, parse_setting, variable
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-class SettingRefused(ValueError):
-    """An environment variable holds what cannot be used; the message names it."""
 
 
 @dataclass(frozen=True)
 class Settings:
     """Every field is read from the variable CAPTION_ and its name in capitals."""
 
-    backend: str = "cnn-lstm"
-    """Which captioner answers: a name in model.registry.BACKENDS."""
-    checkpoint: Path = ROOT / "best_model.pth"
-    """Weights of the cnn-lstm back end."""
-    vocabulary: Path = ROOT / "vocab.pkl"
-    """Words of the cnn-lstm back end."""
+    model: ModelSettings = ModelSettings()
+    """Read from its own variables: model/settings.py."""
     collection: Path | None = None
     """Results of `python -m collection caption --output`, JSONL, or their index: then the page can search them."""
-    device: str = "auto"
-    """cpu, cuda, or auto: cuda where there is one."""
-    weights: str = ""
-    """Weights of the other back ends: a folder, or a name on the Hugging Face Hub; empty: the back end's own choice."""
-    revision: str = ""
-    """Commit, tag or branch of a name on the Hub; known names have a pinned commit."""
-    dtype: str = "auto"
-    """Numbers of the network: fp32, bf16, fp16, int8 (blip2). auto: cnn-lstm takes bf16 on a processor with
-    AMX, the others half of fp32 on CUDA; all else is fp32."""
-    prompt: str = ""
-    """Text that a caption of blip or blip2 goes on from, or a question for blip2."""
-    look: str = "usual"
-    """How cnn-lstm is shown a photograph: usual, or thorough: mirrored beside it, too, for better captions in nearly
-    twice the time."""
-    image_size: int = 0
-    """Pixels a side that cnn-lstm is shown, a multiple of 32; 0: as in training (288 for the shipped weights); 224 is
-    faster, and sees less."""
     max_upload_bytes: int = 16 * 1024 * 1024
     """A larger photograph is refused with 413."""
     client_timeout_seconds: int = 60
@@ -79,25 +52,9 @@ class Settings:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
         """Raises SettingRefused."""
-        values: dict[str, str | int | Path] = {}
-        for setting in dataclasses.fields(cls):
-            variable = f"CAPTION_{setting.name.upper()}"
-            text = environment.get(variable, "").strip()
-            if not text:
-                continue
-            if setting.type == "int":
-                least = 0 if setting.default == 0 else 1
-                if not text.isdigit() or int(text) < least:
-                    raise SettingRefused(f"{variable} must be a whole number of {least} or more, not '{text}'")
-                values[setting.name] = int(text)
-            else:
-                values[setting.name] = Path(text).absolute() if str(setting.type).startswith("Path") else text
-        return cls(**values)  # type: ignore[arg-type]  # each value was made from its field's type
-
-    @property
-    def model(self) -> ModelSettings:
-        from model.settings import ModelSettings
-
-        return ModelSettings(
-            **{setting.name: getattr(self, setting.name) for setting in dataclasses.fields(ModelSettings)}
-        )
+        values = {
+            setting.name: parse_setting(setting, text)
+            for setting in dataclasses.fields(cls)
+            if setting.name != "model" and (text := environment.get(variable(setting.name), "").strip())
+        }
+        return cls(model=ModelSettings.from_environment(environment), **values)

@@ -51,7 +51,7 @@ def average(checkpoints: Sequence[Checkpoint]) -> Checkpoint:
         first,
         encoder=weighted_mean([checkpoint.encoder for checkpoint in checkpoints], shares),
         decoder=weighted_mean([checkpoint.decoder for checkpoint in checkpoints], shares),
-        familiarity=None,
+        out_of_distribution=None,
     )
 
 
@@ -76,7 +76,7 @@ def stages_that_differ(checkpoints: Sequence[Checkpoint]) -> int:
     return 0
 
 
-def _familiarity(config: Config, checkpoint: Checkpoint, encoder_stages: int) -> OutOfDistributionDetector:
+def _detector(config: Config, checkpoint: Checkpoint, encoder_stages: int) -> OutOfDistributionDetector:
     """Raises DatasetRefused, TooManyRefused."""
     encoder = Network.from_checkpoint(checkpoint).encoder
     records = [
@@ -107,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise CheckpointMismatch("there is nothing to average")
         checkpoints = [Checkpoint.load(file) for file in config.checkpoints]
         averaged = average(checkpoints)
-        averaged = replace(averaged, familiarity=_familiarity(config, averaged, stages_that_differ(checkpoints)))
+        averaged = replace(averaged, out_of_distribution=_detector(config, averaged, stages_that_differ(checkpoints)))
         if len(checkpoints) > 1:
             described = [
                 {"sha256": file_digest(file), "training": checkpoint.training}

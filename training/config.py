@@ -11,7 +11,7 @@ from typing import Any, Literal
 import yaml
 
 from model.cnn_lstm.encoder import Stride
-from training.data.augmentation import View
+from training.data.augmentation import Augmentation
 from training.settings import deciding
 
 
@@ -29,17 +29,19 @@ class Stage:
     """Of those stages, at the start."""
     objective: Literal["cross-entropy", "self-critical"] = "cross-entropy"
     """The references' words, or the CIDEr-D of sampled captions (training/losses.py)."""
-    views: tuple[View, ...] = ()
+    augmentations: tuple[Augmentation, ...] = ()
     """In which photographs are shown in this stage; none: those of the run."""
     bleu_weight: float | None = None
     """In the reward of this stage; none: that of the run."""
-    start_share: float = 0.0
+    wise_ft_weight: float = 0.0
     """At the end the best epoch's weights are averaged with those that the stage began with, of which this is the
     share (Wortsman et al. 2022, arXiv 2109.01903). What scores higher on the dev split is kept."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.start_share < 1:
-            raise ValueError(f"a stage's start_share must be at least 0 and less than 1, not {self.start_share:g}")
+        if not 0 <= self.wise_ft_weight < 1:
+            raise ValueError(
+                f"a stage's wise_ft_weight must be at least 0 and less than 1, not {self.wise_ft_weight:g}"
+            )
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Config:
     output: Path = Path("runs/latest")
     """Where results go. If it holds an unfinished run with the same settings, that run goes on."""
     cache: Path = Path("runs/features")
-    """Where features of the frozen stages are kept: up to 0.8 MB for each photograph and view."""
+    """Where features of the frozen stages are kept: up to 0.8 MB for each photograph and augmentation."""
     init: Path | None = None
     """A checkpoint to begin with: its sizes, weights (encoder included) and words, to which new ones are added."""
     init_vocabulary: Path | None = None
@@ -88,14 +90,9 @@ class Config:
     """Train on so many of the training photographs, taken evenly from the whole split; 0 is all."""
     image_size: int | None = None
     """Pixels a side that the encoder sees: its grid has 1/32 of them a side. None: those of --init, else 224."""
-    views: tuple[View, ...] = ("plain", "flip")
-    """The forms in which a training photograph is shown (training/views.py), one drawn at random each time. CachedFeatures
-    of "random" are computed anew for every batch, those of the others once."""
-    spatial_dropout: float = 0.0
-    """Of a batch's grid cells this share, drawn anew at every step, is not shown to the decoder while it learns
-    (after patch dropout, Liu et al. 2022, arXiv 2208.07220)."""
-    architecture: Literal["top-down", "stacked"] = "top-down"
-    """See model/decoder.py."""
+    augmentations: tuple[Augmentation, ...] = ("plain", "flip")
+    """The forms in which a training photograph is shown (training/data/augmentation.py), one drawn at random each time.
+    Features of "random" are computed anew for every batch, those of the others once."""
     embedding: int = 256
     hidden: int = 512
     dropout: float = 0.5

@@ -57,39 +57,46 @@ def _padded(texts: Texts) -> Tensor:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Photographs with captions as tokens, and the frozen stages' output for each in one or more views."""
+    """Photographs with captions as tokens, and the frozen stages' output for each in one or more augmentations."""
 
     captions: Texts
-    views: tuple[Features, ...]
+    augmentations: tuple[Features, ...]
 
     @classmethod
-    def of(cls, records: Sequence[Record], vocabulary: Vocabulary, views: Sequence[Features]) -> TrainingData:
+    def of(cls, records: Sequence[Record], vocabulary: Vocabulary, augmentations: Sequence[Features]) -> TrainingData:
         return cls(
             [[vocabulary.encode(text) for text in record.captions] for record in records],
-            tuple(views),
+            tuple(augmentations),
         )
 
     @property
     def usable(self) -> list[int]:
         """Rows whose photograph could be read."""
-        refused = {name for view in self.views for name in view.refused}
-        return [row for row, name in enumerate(self.views[0].names) if name not in refused]
+        refused = {name for augmentation in self.augmentations for name in augmentation.refused}
+        return [row for row, name in enumerate(self.augmentations[0].names) if name not in refused]
 
     def batches(self, size: int, generator: torch.Generator, workers: Workers = Workers()) -> Iterator[Batch]:
-        """All usable photographs once, shuffled, each in a view drawn at random, with all of its captions; of several
-        workers each has a part of every batch.
+        """All usable photographs once, shuffled, each in an augmentation drawn at random, with all of its captions;
+        of several workers each has a part of every batch.
         """
         usable = torch.tensor(self.usable)
         for rows in usable[torch.randperm(len(usable), generator=generator)].split(size):
-            views = torch.randint(len(self.views), (len(rows),), generator=generator)
+            augmentations = torch.randint(len(self.augmentations), (len(rows),), generator=generator)
             seeds = torch.randint(2**31, (len(rows),), generator=generator)
-            yield self._batch(workers.part(rows), workers.part(views), workers.part(seeds), len(rows))
+            yield self._batch(workers.part(rows), workers.part(augmentations), workers.part(seeds), len(rows))
 
-    def _batch(self, rows: Tensor, views: Tensor, seeds: Tensor, of: int) -> Batch:
+    def _batch(self, rows: Tensor, augmentations: Tensor, seeds: Tensor, of: int) -> Batch:
         order = _longest_first([self.captions[row] for row in rows.tolist()])
-        rows, views, seeds = rows[order], views[order], seeds[order]
-        by_view = [(view, (views == number).nonzero().squeeze(1)) for number, view in enumerate(self.views)]
-        parts = [(own, view.rows(rows[own].tolist(), seeds[own].tolist())) for view, own in by_view if len(own)]
+        rows, augmentations, seeds = rows[order], augmentations[order], seeds[order]
+        by_view = [
+            (augmentation, (augmentations == number).nonzero().squeeze(1))
+            for number, augmentation in enumerate(self.augmentations)
+        ]
+        parts = [
+            (own, augmentation.rows(rows[own].tolist(), seeds[own].tolist()))
+            for augmentation, own in by_view
+            if len(own)
+        ]
         inputs = torch.empty((len(rows), *parts[0][1].shape[1:]), memory_format=torch.channels_last)
         for own, part in parts:
             inputs[own] = part
@@ -182,7 +189,6 @@ def train_one_epoch(
     seed: int,
     learning_rate_at: Callable[[float], float],
     mixed_precision: bool,
-    spatial_dropout: float = 0.0,
     workers: Workers = Workers(),
     after_step: Callable[[], None] | None = None,
     description: str = "training",
@@ -196,7 +202,7 @@ def train_one_epoch(
     device = next(network.parameters()).device
     torch.manual_seed(seed + (workers.rank << 32))
     network.train(objective.dropout)
-    step = workers.parallel(_Step(network, objective, encoder_stages, spatial_dropout))
+    step = workers.parallel(_Step(network, objective, encoder_stages))
     total, seen = 0.0, 0
     images = len(data.usable)
     with tqdm(total=images, unit="image", desc=description, disable=not workers.first) as bar:
@@ -225,22 +231,14 @@ def train_one_epoch(
 class _Step(nn.Module):
     """From a batch to its loss, as one module: workers share what goes through its `forward`."""
 
-    def __init__(self, network: Network, objective: Objective, encoder_stages: int, spatial_dropout: float) -> None:
+    def __init__(self, network: Network, objective: Objective, encoder_stages: int) -> None:
         super().__init__()
         self.network, self.objective = network, objective
-        self.first_stage, self.spatial_dropout = len(STAGES) - encoder_stages, spatial_dropout
+        self.first_stage = len(STAGES) - encoder_stages
 
     def forward(self, inputs: Tensor, batch: Batch) -> Outcome:
         features = self.network.encoder(inputs, first_stage=self.first_stage)
-        return self.objective(self.network, some_cells(features, self.spatial_dropout), batch)
-
-
-def some_cells(features: Tensor, left_out: float) -> Tensor:
-    """(images, cells, channels) to fewer cells, the same ones of every image."""
-    if not left_out:
-        return features
-    cells = features.shape[1]
-    return features[:, torch.randperm(cells)[: max(1, round(cells * (1 - left_out)))]]
+        return self.objective(self.network, features, batch)
 
 
 def hypotheses(

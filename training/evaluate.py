@@ -20,6 +20,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from model.answer import describe_model
+from model.arguments import current_names
 from model.captioner import Caption, Captioner, DecodingOptions
 from model.cnn_lstm.vocabulary import Vocabulary, tokenise
 from model.errors import LOADING_ERRORS, ImageRefused, OptionRefused
@@ -150,12 +151,12 @@ def _describe(options: DecodingOptions) -> str:
 def _describe_sight(model: ModelSettings) -> str:
     """How the captioner is shown the photographs, where not as usual."""
     size = f", {model.image_size} pixels" if model.image_size else ""
-    return size + (", thorough look" if model.look == "thorough" else "")
+    return size + (", TTA" if model.tta else "")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     try:
-        config = tyro.cli(Config, args=arguments, description=__doc__)
+        config = tyro.cli(Config, args=current_names(arguments), description=__doc__)
         config.output.mkdir(parents=True, exist_ok=True)
         figures, captions = evaluate(config)
         report = evaluation_report(figures, captions)

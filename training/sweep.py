@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import numpy as np
 import tyro
 
+from model.arguments import current_names
 from model.captioner import DecodingOptions
 from model.cnn_lstm.captioner import CELL, Network
 from model.cnn_lstm.checkpoint import Checkpoint
@@ -44,14 +45,14 @@ WAYS: tuple[DecodingOptions, ...] = (
     *(DecodingOptions(beam_size=5, no_repeat_ngram_size=size) for size in (0, 1, 3)),
     DecodingOptions(beam_size=5),  # the last one is that of the other forms
 )
-Look = tuple[tuple[FixedAugmentation, int], ...]
-"""Forms in which the encoder sees a photograph: a view, and by how many pixels a side it is larger than in training.
-Their grids are put side by side, and the decoder attends to all cells.
+Sight = tuple[tuple[FixedAugmentation, int], ...]
+"""Forms in which the encoder sees a photograph: an augmentation, and by how many pixels a side it is larger than in
+training. Their grids are put side by side, and the decoder attends to all cells.
 """
-USUAL: Look = (("plain", 0),)
+PLAIN: Sight = (("plain", 0),)
 LARGER = 2 * CELL
-LOOKS: tuple[Look, ...] = (
-    (("plain", 0), ("flip", 0)),  # the thorough look
+SIGHTS: tuple[Sight, ...] = (
+    (("plain", 0), ("flip", 0)),  # test-time augmentation
     (("plain", LARGER),),
     (("plain", LARGER), ("flip", LARGER)),
     (("plain", 0), ("flip", 0), ("plain", LARGER), ("flip", LARGER)),
@@ -76,19 +77,19 @@ def sweep(config: Config) -> dict[str, Any]:
     checkpoint.verify(vocabulary)
     network = Network.from_checkpoint(checkpoint).to(choose_device(config.model.device)).eval()
     rows = []
-    for look in (USUAL, *LOOKS):
-        features = _seen(config, records, len(dataset), network, checkpoint.preprocessing, look)
+    for sight in (PLAIN, *SIGHTS):
+        features = _seen(config, records, len(dataset), network, checkpoint.preprocessing, sight)
         usable = [record for record in records if record.name not in features.refused]
         references = [[tokenise(text) for text in record.captions] for record in usable]
-        for options in WAYS if look == USUAL else WAYS[-1:]:
+        for options in WAYS if sight == PLAIN else WAYS[-1:]:
             began = time.monotonic()
             found = hypotheses(network, features, vocabulary, options)
             seconds = time.monotonic() - began
             quality = caption_quality(found, references)
             told = {name: getattr(options, name) for name in _TOLD[options.method]}
-            if look != USUAL:
+            if sight != PLAIN:
                 size = checkpoint.preprocessing.image_size
-                told["seen"] = " and ".join(f"{view} {size + more}" for view, more in look)
+                told["seen"] = " and ".join(f"{augmentation} {size + more}" for augmentation, more in sight)
             scores = score(found, references).corpus
             rows.append({"options": told, "scores": scores, "quality": quality, "seconds": seconds})
             print(told, {name: round(value, 4) for name, value in scores.items()}, flush=True)
@@ -101,7 +102,7 @@ def _seen(
     dataset_size: int,
     network: Network,
     preprocessing: Preprocessing,
-    look: Look,
+    sight: Sight,
 ) -> CachedFeatures:
     """The cells of all forms in one row: (photographs, cells, 1, channels)."""
     parts = [
@@ -111,18 +112,18 @@ def _seen(
             replace(preprocessing, image_size=preprocessing.image_size + more),
             config.cache,
             dataset_size=dataset_size,
-            view=view,
+            augmentation=augmentation,
             device=next(network.parameters()).device,
             mixed_precision=False,
         )
-        for view, more in look
+        for augmentation, more in sight
     ]
     cells = [part.array.reshape(len(records), -1, 1, part.array.shape[3]) for part in parts]
     return replace(parts[0], array=np.concatenate(cells, axis=1))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    config = tyro.cli(Config, args=arguments, description=__doc__)
+    config = tyro.cli(Config, args=current_names(arguments), description=__doc__)
     try:
         config.output.parent.mkdir(parents=True, exist_ok=True)
         result = sweep(config)

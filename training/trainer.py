@@ -25,7 +25,7 @@ from model.files import file_digest
 from model.registry import choose_device
 from training.average import weighted_mean
 from training.config import Config, Stage
-from training.data.augmentation import View
+from training.data.augmentation import Augmentation
 from training.data.features import Features, OnlineFeatures, compute_features, fit_detector
 from training.data.records import DatasetRefused, Record, in_split, name_dataset, read_dataset, spread
 from training.distributed import Workers
@@ -110,7 +110,6 @@ class Run:
             return Network.from_checkpoint(extended(self.init, self.vocabulary))
         config = DecoderConfig(
             len(self.vocabulary),
-            self.config.architecture,
             embedding=self.config.embedding,
             hidden=self.config.hidden,
             dropout=self.config.dropout,
@@ -137,11 +136,11 @@ class Run:
     def _fit_detector(self) -> None:
         """Adds to the finished model what the training photographs look like to its encoder."""
         checkpoint = Checkpoint.load(self.best_file)
-        if not checkpoint.familiarity:
+        if not checkpoint.out_of_distribution:
             last = len(STAGES) - max((stage.encoder_stages for stage in self.config.stages.values()), default=0)
             train, dev = (self._features(records, last, "plain") for records in (self.train_records, self.dev_records))
-            familiarity = fit_detector(self.network.encoder, train, dev, last, self.device)
-            self.results.save_checkpoint(replace(checkpoint, familiarity=familiarity))
+            detector = fit_detector(self.network.encoder, train, dev, last, self.device)
+            self.results.save_checkpoint(replace(checkpoint, out_of_distribution=detector))
 
     @property
     def best_file(self) -> Path:
@@ -151,14 +150,17 @@ class Run:
         config, state = self.config, self.state
         last = len(STAGES) - stage.encoder_stages
         with self.workers.first_ahead():
-            views = [self._features(self.train_records, last, view) for view in stage.views or config.views]
+            augmentations = [
+                self._features(self.train_records, last, augmentation)
+                for augmentation in stage.augmentations or config.augmentations
+            ]
             dev_features = self._features(self.dev_records, last, "plain")
-        data = TrainingData.of(self.train_records, self.vocabulary, views)
+        data = TrainingData.of(self.train_records, self.vocabulary, augmentations)
         self.network.encoder.freeze_all_but_last(stage.encoder_stages)
         optimizer = torch.optim.Adam(self._parameter_groups(stage), fused=True)
         if self._optimizer_state is not None:
             optimizer.load_state_dict(self._optimizer_state)
-        if stage.start_share and not state["epoch"]:
+        if stage.wise_ft_weight and not state["epoch"]:
             self.start_weights = _copy(self.network)
         average = self._new_average()
         tested = cast(Network, average.module) if average else self.network
@@ -177,7 +179,6 @@ class Run:
                     seed=config.seed * 100_003 + number,
                     learning_rate_at=partial(_half_cosine, stage.epochs, state["epoch"]),
                     mixed_precision=config.mixed_precision,
-                    spatial_dropout=config.spatial_dropout,
                     workers=self.workers,
                     after_step=partial(average.update_parameters, self.network) if average else None,
                     description=f"epoch {number}",
@@ -194,13 +195,13 @@ class Run:
                     "dev": scores,
                 }
                 self._finish_epoch(record, tested, optimizer, average)
-        if stage.start_share:
+        if stage.wise_ft_weight:
             self._average_with_start(stage, dev_features)
 
     def _average_with_start(self, stage: Stage, dev_features: Features) -> None:
         """The best weights become their mean with those of the stage's start, if that scores higher."""
         assert self.start_weights is not None
-        shares = [1 - stage.start_share, stage.start_share]
+        shares = [1 - stage.wise_ft_weight, stage.wise_ft_weight]
         self.network.load_state_dict(weighted_mean([self.best_weights, self.start_weights], shares))
         scores = self.workers.from_first(partial(self._evaluate, self.network, dev_features, stage))
         *before, last = self.state["history"]
@@ -237,9 +238,11 @@ class Run:
             average.load_state_dict(self._average_state)
         return average
 
-    def _features(self, records: Sequence[Record], last: int, view: View) -> Features:
+    def _features(self, records: Sequence[Record], last: int, augmentation: Augmentation) -> Features:
         compute: Callable[..., Features] = (
-            OnlineFeatures if view == "random" else partial(compute_features, folder=self.config.cache, view=view)
+            OnlineFeatures
+            if augmentation == "random"
+            else partial(compute_features, folder=self.config.cache, augmentation=augmentation)
         )
         return compute(
             records,

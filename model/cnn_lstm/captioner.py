@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from model.captioner import Caption, DecodingOptions, Stopwatch, Word, to_grid
+from model.captioner import Capabilities, Caption, DecodingOptions, Stopwatch, Word, to_grid
 from model.cnn_lstm.checkpoint import Checkpoint
 from model.cnn_lstm.decoder import Decoder
 from model.cnn_lstm.encoder import Encoder, Preprocessing
@@ -22,8 +22,13 @@ from model.cnn_lstm.vocabulary import END, PAD, START, UNKNOWN, Vocabulary, join
 from model.decoding import Hypothesis, Tokens, decode
 from model.errors import BackendUnavailable, CheckpointMismatch
 from model.files import file_digest
-from model.settings import Dtype, Look
+from model.settings import Dtype, ModelSettings
 
+CAPABILITIES = Capabilities(
+    attention=True,
+    low_confidence=True,
+    licence="non-commercial research and education only: learnt from Flickr8k, whose terms these are",
+)
 CELL = 32
 """Pixels a side that become one cell of the encoder's grid: sizes of the input are multiples of it."""
 
@@ -88,6 +93,7 @@ class CnnLstmCaptioner:
     """See `model.captioner.Captioner`."""
 
     name = "cnn-lstm"
+    capabilities = CAPABILITIES
 
     def __init__(
         self,
@@ -96,15 +102,15 @@ class CnnLstmCaptioner:
         preprocessing: Preprocessing,
         device: torch.device,
         digest: str,
-        familiarity: OutOfDistributionDetector | None = None,
+        detector: OutOfDistributionDetector | None = None,
         dtype: torch.dtype = torch.float32,
-        look: Look = "usual",
+        tta: bool = False,
     ) -> None:
         """`dtype` is single precision, or bfloat16 where `multiplies_bfloat16`.
 
-        In the thorough look the photograph is seen mirrored, too: the decoder attends to the cells of both grids.
+        With test-time augmentation the image is seen mirrored, too: the decoder attends to the cells of both grids.
         """
-        self.mirrored = look == "thorough"
+        self.tta = tta
         network = network.eval().requires_grad_(False)
         self.encoder: Encoder | PackedEncoder
         self.decoder: Decoder | PackedDecoder
@@ -113,17 +119,24 @@ class CnnLstmCaptioner:
             self.decoder = PackedDecoder(network.decoder, dtype)
         else:
             self.encoder, self.decoder = network.encoder.folded().to(device), network.decoder.to(device)
-        self.familiarity = familiarity.to(device) if familiarity else None
+        self.detector = detector.to(device) if detector else None
         self.vocabulary, self.preprocessing, self.device, self.digest = vocabulary, preprocessing, device, digest
 
     @classmethod
-    def load(
+    def load(cls, settings: ModelSettings, device: torch.device) -> CnnLstmCaptioner:
+        """Raises CheckpointMismatch, VocabularyRefused, FileNotFoundError, BackendUnavailable."""
+        return cls.from_files(
+            settings.checkpoint, settings.vocabulary, device, settings.dtype, settings.tta, settings.image_size
+        )
+
+    @classmethod
+    def from_files(
         cls,
         checkpoint_file: Path,
         vocabulary_file: Path,
         device: torch.device,
         dtype: Dtype = "auto",
-        look: Look = "usual",
+        tta: bool = False,
         image_size: int = 0,
     ) -> CnnLstmCaptioner:
         """Raises CheckpointMismatch, VocabularyRefused, FileNotFoundError, BackendUnavailable."""
@@ -134,7 +147,7 @@ class CnnLstmCaptioner:
         digest = file_digest(checkpoint_file)
         preprocessing = checkpoint.preprocessing
         preprocessing = replace(preprocessing, image_size=choose_image_size(image_size, preprocessing.image_size))
-        return cls(network, vocabulary, preprocessing, device, digest, checkpoint.familiarity, numbers, look)
+        return cls(network, vocabulary, preprocessing, device, digest, checkpoint.out_of_distribution, numbers, tta)
 
     @torch.inference_mode()
     def caption(
@@ -149,14 +162,14 @@ class CnnLstmCaptioner:
         with stopwatch.stage("encoder"):
             pixels = self.preprocessing(images).to(self.device, memory_format=torch.channels_last)
             features = self.encoder(pixels)
-            if self.mirrored:
+            if self.tta:
                 features = torch.cat([features, self.encoder(pixels.flip(3))], dim=1)
             unlike = [False] * len(images)
-            if self.familiarity:
-                unlike = self.familiarity.is_unlike(summarise(features)).tolist()
+            if self.detector:
+                unlike = self.detector.is_unlike(summarise(features)).tolist()
         with stopwatch.stage("decoder"):
             ranked = _decode(self.decoder, features, options)
-        if self.mirrored and options.attention:
+        if self.tta and options.attention:
             ranked = [[replace(each, attention=_on_one_grid(each.attention)) for each in found] for found in ranked]
         return to_captions(ranked, unlike, self.vocabulary, options.attention)
 

@@ -36,7 +36,7 @@ class Checkpoint:
     """How it came about: configuration, epochs, initial weights, data."""
     scores: dict[str, float] = field(default_factory=dict)
     """On the dev split, by which it was chosen."""
-    familiarity: OutOfDistributionDetector | None = None
+    out_of_distribution: OutOfDistributionDetector | None = None
     """What the training photographs look like to the encoder; None where training was broken off."""
 
     def save(self, path: Path) -> None:
@@ -51,7 +51,7 @@ class Checkpoint:
             "vocabulary_digest": self.vocabulary_digest,
             "training": self.training,
             "scores": self.scores,
-            "familiarity": vars(self.familiarity) if self.familiarity else None,
+            "out_of_distribution": vars(self.out_of_distribution) if self.out_of_distribution else None,
         }
         save_tensors(content, path)
 
@@ -71,17 +71,18 @@ class Checkpoint:
             raise CheckpointMismatch(f"{path} is not a readable checkpoint: {error}") from error
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise CheckpointMismatch(f"{path} is not a checkpoint of the format '{FORMAT}'")
+        detector = content.get("out_of_distribution") or content.get("familiarity")  # its name of before
         try:
             return cls(
                 encoder=_single(content["encoder"]),
                 decoder=_single(content["decoder"]),
                 stride=content["stride"],
-                decoder_config=DecoderConfig(**content["decoder_config"]),
+                decoder_config=_decoder_config(content["decoder_config"], path),
                 preprocessing=Preprocessing(**content["preprocessing"]),
                 vocabulary_digest=content["vocabulary_digest"],
                 training=content["training"],
                 scores=content["scores"],
-                familiarity=OutOfDistributionDetector(**content["familiarity"]) if content.get("familiarity") else None,
+                out_of_distribution=OutOfDistributionDetector(**detector) if detector else None,
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise CheckpointMismatch(f"{path} lacks a part of a checkpoint: {error}") from error
@@ -98,6 +99,14 @@ class Checkpoint:
                 f"the checkpoint was trained with the vocabulary {self.vocabulary_digest[:12]}…, "
                 f"the one given is {vocabulary.digest[:12]}…: same size, other words or another order"
             )
+
+
+def _decoder_config(content: dict[str, Any], path: Path) -> DecoderConfig:
+    """Raises CheckpointMismatch for the architecture of before 1.0 that is gone."""
+    sizes = dict(content)
+    if (architecture := sizes.pop("architecture", "top-down")) != "top-down":
+        raise CheckpointMismatch(f"{path} has a decoder of the architecture '{architecture}', which there is no more")
+    return DecoderConfig(**sizes)
 
 
 def _half(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -3,18 +3,15 @@
 The next word is read from the language state, what is attended to and the last word together ("deep output",
 Xu et al., equation 7): without it the first epoch learns little more than how often each word occurs.
 
-Two architectures share all but the order of their parts:
-- "top-down" (Anderson et al. 2018, arXiv 1707.07998): an attention LSTM looks at the language LSTM's last state,
-  the mean feature and the last word, and says where to look; a language LSTM says the next word.
-- "stacked" (Xu et al. 2015, arXiv 1502.03044, with a second layer): the top layer's last state says where to
-  look; what is seen there goes with the last word through both layers.
+The layers are those of Anderson et al. 2018 (arXiv 1707.07998, "top-down"): an attention LSTM reads the language LSTM's
+last state, the mean feature and the last word, and attends to cells; a language LSTM says the next word.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +23,6 @@ from model.cnn_lstm.vocabulary import PAD
 class DecoderConfig:
     vocabulary_size: int
     """Words and special tokens."""
-    architecture: Literal["top-down", "stacked"] = "top-down"
     feature_channels: int = 2048
     """Channels of a grid cell."""
     embedding: int = 256
@@ -100,11 +96,9 @@ class Decoder(nn.Module):
         self.embedding = nn.Embedding(config.vocabulary_size, config.embedding)
         self.project = nn.Sequential(nn.Linear(config.feature_channels, width), nn.ReLU(), nn.Dropout(config.dropout))
         self.attention = Attention(width)
-        if config.architecture == "top-down":
-            first, second = width + width + config.embedding, width + width
-        else:
-            first, second = width + config.embedding, width
-        self.layers = nn.ModuleList([nn.LSTMCell(first, width), nn.LSTMCell(second, width)])
+        self.layers = nn.ModuleList(
+            [nn.LSTMCell(width + width + config.embedding, width), nn.LSTMCell(width + width, width)]
+        )
         self.last_word = nn.Linear(config.embedding, width, bias=False)
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(width, config.vocabulary_size)
@@ -151,14 +145,9 @@ class Decoder(nn.Module):
     def _advance(self, words: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState, Tensor]:
         """(rows, embedding) and a state to (rows, hidden), from which the next word is read, and the new state."""
         first, second = self.layers
-        if self.config.architecture == "top-down":
-            seen = torch.cat([state.hidden[1], state.mean, words], dim=1)
-            hidden1, cell1 = first(seen, (state.hidden[0], state.cell[0]))
-            context, weights = self.attention(hidden1, state.values)
-            hidden2, cell2 = second(torch.cat([context, hidden1], dim=1), (state.hidden[1], state.cell[1]))
-        else:
-            context, weights = self.attention(state.hidden[1], state.values)
-            hidden1, cell1 = first(torch.cat([context, words], dim=1), (state.hidden[0], state.cell[0]))
-            hidden2, cell2 = second(self.dropout(hidden1), (state.hidden[1], state.cell[1]))
+        seen = torch.cat([state.hidden[1], state.mean, words], dim=1)
+        hidden1, cell1 = first(seen, (state.hidden[0], state.cell[0]))
+        context, weights = self.attention(hidden1, state.values)
+        hidden2, cell2 = second(torch.cat([context, hidden1], dim=1), (state.hidden[1], state.cell[1]))
         state = DecoderState(state.values, state.mean, (hidden1, hidden2), (cell1, cell2))
         return hidden2 + context + self.last_word(words), state, weights

@@ -54,9 +54,9 @@ _PREPROCESSING = {
 
 
 class EncoderGraph(nn.Module):
-    def __init__(self, network: Network, familiarity: OutOfDistributionDetector | None) -> None:
+    def __init__(self, network: Network, detector: OutOfDistributionDetector | None) -> None:
         super().__init__()
-        self.encoder, self.decoder, self.familiarity = network.encoder.folded(), network.decoder, familiarity
+        self.encoder, self.decoder, self.detector = network.encoder.folded(), network.decoder, detector
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(images, 3, height, width) to values (images, cells, hidden), their mean (images, hidden), and whether the
@@ -64,8 +64,8 @@ class EncoderGraph(nn.Module):
         """
         features = self.encoder(pixels)
         state = self.decoder.init_state(features)
-        if self.familiarity:
-            unlike = self.familiarity.is_unlike(summarise(features))
+        if self.detector:
+            unlike = self.detector.is_unlike(summarise(features))
         else:
             unlike = torch.zeros_like(state.mean[:, 0], dtype=torch.bool)
         return state.values, state.mean, unlike
@@ -123,7 +123,7 @@ def export_onnx(checkpoint_file: Path, vocabulary_file: Path, folder: Path) -> N
 def _export_encoder(network: Network, checkpoint: Checkpoint, file: Path) -> dict[str, Any]:
     size = checkpoint.preprocessing.image_size
     return _export(
-        EncoderGraph(network, checkpoint.familiarity),
+        EncoderGraph(network, checkpoint.out_of_distribution),
         (torch.zeros(2, 3, size, size),),
         ({0: Dim("images")},),
         ["pixels"],

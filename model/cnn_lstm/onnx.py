@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from model.captioner import Caption, DecodingOptions, Stopwatch
-from model.cnn_lstm.captioner import TOKENS, to_captions
+from model.cnn_lstm.captioner import CAPABILITIES, TOKENS, to_captions
 from model.cnn_lstm.decoder import select_images
 from model.cnn_lstm.encoder import Preprocessing
 from model.cnn_lstm.export import DECODER_STEP, ENCODER, FORMAT, MANIFEST, STATE, VOCABULARY
@@ -20,6 +20,7 @@ from model.cnn_lstm.vocabulary import Vocabulary
 from model.decoding import decode
 from model.errors import BackendUnavailable, CheckpointMismatch
 from model.files import file_digest
+from model.settings import ModelSettings
 
 
 class OnnxState(NamedTuple):
@@ -38,6 +39,7 @@ class OnnxCaptioner:
     """See `model.captioner.Captioner`."""
 
     name = "onnx"
+    capabilities = CAPABILITIES
     device = torch.device("cpu")
 
     def __init__(
@@ -48,7 +50,16 @@ class OnnxCaptioner:
         self.vocabulary, self.preprocessing, self.digest = vocabulary, preprocessing, digest
 
     @classmethod
-    def load(cls, folder: Path, threads: int = 0) -> OnnxCaptioner:
+    def load(cls, settings: ModelSettings, device: torch.device) -> OnnxCaptioner:
+        """Raises CheckpointMismatch, FileNotFoundError, BackendUnavailable."""
+        if not settings.weights:
+            raise BackendUnavailable("the back end onnx needs the folder that python -m model export wrote, as weights")
+        if settings.device == "cuda" or settings.dtype not in ("auto", "fp32"):
+            raise BackendUnavailable("the back end onnx runs on the CPU in fp32 alone")
+        return cls.from_folder(Path(settings.weights))
+
+    @classmethod
+    def from_folder(cls, folder: Path, threads: int = 0) -> OnnxCaptioner:
         """What `export_onnx` wrote; `threads` for a graph's operators, 0 for as many as there are cores.
 
         Raises CheckpointMismatch where the folder holds something else or a file was changed, FileNotFoundError

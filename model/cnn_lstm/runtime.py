@@ -141,14 +141,14 @@ class PackedDecoder:
     """
 
     def __init__(self, decoder: Decoder, dtype: torch.dtype = torch.float32) -> None:
-        self.dtype, self.hidden, self.top_down = dtype, decoder.config.hidden, decoder.config.architecture == "top-down"
+        self.dtype, self.hidden = dtype, decoder.config.hidden
         width, words = self.hidden, decoder.embedding.weight.detach()
         first, second = cast(tuple[nn.LSTMCell, nn.LSTMCell], tuple(decoder.layers))
-        # The first layer's inputs: the other layer's state and the mean, or what is seen; then the word.
-        from_other, *from_mean, from_word = first.weight_ih.split([width, *[width] * self.top_down, words.shape[1]], 1)
+        # The first layer's inputs: the other layer's state, the mean feature, the word.
+        from_other, from_mean, from_word = first.weight_ih.split([width, width, words.shape[1]], 1)
         project, query = cast(nn.Linear, decoder.project[0]), decoder.attention.query
         self.project = PackedLinear(project.weight, project.bias, dtype)
-        self.mean = PackedLinear(from_mean[0], None, dtype) if self.top_down else None
+        self.mean = PackedLinear(from_mean, None, dtype)
         self.first_bias = (first.bias_ih + first.bias_hh).detach()
         self.word_gates = (words @ from_word.T).detach().to(dtype)
         self.word_output = decoder.last_word(words).detach().to(dtype)
@@ -162,24 +162,16 @@ class PackedDecoder:
     def init_state(self, features: Tensor) -> PackedState:
         """The state before the first word, from grid features (images, cells, channels)."""
         values = self.project(features.to(self.dtype), "relu")
-        given = self.first_bias.expand(len(values), -1)
-        if self.mean:
-            given = given + self.mean(values.mean(dim=1))
+        given = self.first_bias.expand(len(values), -1) + self.mean(values.mean(dim=1))
         zero = values.new_zeros(len(values), self.hidden)
         return PackedState(values, given, (zero, zero), (zero.float(), zero.float()))
 
     def step(self, tokens: Tensor, state: PackedState) -> tuple[Tensor, PackedState, Tensor]:
         """As `model.decoder.Decoder.step`, but for a constant of each row: unnormalised log-probabilities."""
-        hidden1, hidden2 = state.hidden
-        if self.top_down:
-            hidden1, cell1 = self._first(tokens, hidden2, state)
-            context, weights = self._attend(hidden1, state.values)
-            seen = torch.cat([context, hidden1, hidden2], dim=1)
-        else:
-            context, weights = self._attend(hidden2, state.values)
-            hidden1, cell1 = self._first(tokens, context, state)
-            seen = torch.cat([hidden1, hidden2], dim=1)
-        hidden2, cell2 = self._cell(self.second(seen).float(), state.cell[1])
+        hidden2 = state.hidden[1]
+        hidden1, cell1 = self._first(tokens, hidden2, state)
+        context, weights = self._attend(hidden1, state.values)
+        hidden2, cell2 = self._cell(self.second(torch.cat([context, hidden1, hidden2], dim=1)).float(), state.cell[1])
         logits = self.output(hidden2 + context + self.word_output[tokens]).float()
         return logits, PackedState(state.values, state.given, (hidden1, hidden2), (cell1, cell2)), weights
 

@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 from transformers import DynamicCache, EncoderDecoderCache
 
-from model.captioner import Caption, DecodingOptions, Stopwatch, Word, to_grid
+from model.captioner import Capabilities, Caption, DecodingOptions, Stopwatch, Word, to_grid
 from model.decoding import Hypothesis, Step, Tokens, decode
 
 _ROWS_AT_ONCE = 32  # hypotheses: a large decoder's keys and values of the image take 100 MB for each
@@ -118,6 +118,7 @@ class PretrainedCaptioner(ABC):
     """See `model.captioner.Captioner`. A back end says how photographs are encoded and how the decoder begins."""
 
     name: str
+    capabilities: Capabilities
 
     def __init__(self, words: SubWords, device: torch.device, digest: str) -> None:
         self.words, self.device, self.digest = words.to(device), device, digest

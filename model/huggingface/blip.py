@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 from transformers import BlipForConditionalGeneration
 
+from model.captioner import Capabilities
 from model.errors import BackendUnavailable
 from model.huggingface.base import CachedState, Forward, PretrainedCaptioner, SubWords, new_cache, no_attention
 from model.huggingface.weights import fetch, load_parts
@@ -31,6 +32,7 @@ class BlipCaptioner(PretrainedCaptioner):
     """
 
     name = "blip"
+    capabilities = Capabilities(attention=True, prompt=True)
 
     def __init__(
         self, model: Any, processor: Any, tokenizer: Any, device: torch.device, digest: str, prompt: str = ""

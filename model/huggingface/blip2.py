@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers import Blip2Config, Blip2ForConditionalGeneration
 from transformers.modeling_outputs import BaseModelOutput
 
+from model.captioner import Capabilities
 from model.errors import BackendUnavailable
 from model.huggingface.base import CachedState, Forward, PretrainedCaptioner, SubWords, new_cache, no_attention
 from model.huggingface.weights import fetch, load_part, load_parts
@@ -26,6 +27,7 @@ class Blip2Captioner(PretrainedCaptioner):
     """
 
     name = "blip2"
+    capabilities = Capabilities(prompt=True)
 
     def __init__(
         self, model: Any, processor: Any, tokenizer: Any, device: torch.device, digest: str, prompt: str = ""

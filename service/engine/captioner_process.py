@@ -16,6 +16,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from multiprocessing.connection import Connection, Pipe
 from threading import Timer
 from typing import Any
@@ -63,10 +64,12 @@ class CaptionerProcess:
                 pass_fds=[descriptor],
             )
 
-    def load(self) -> dict[str, str]:
-        """The model's name, digest and device. Raises Failure where it cannot be loaded, CaptionerDied."""
-        model: dict[str, str] = self._ask(self._settings)
-        return model
+    def load(self) -> tuple[dict[str, str], dict[str, Any]]:
+        """The model's name, digest and device, and its capabilities. Raises Failure where it cannot be loaded,
+        CaptionerDied.
+        """
+        model, capabilities = self._ask(self._settings)
+        return model, capabilities
 
     def caption(self, images: Sequence[Image.Image], options: DecodingOptions) -> tuple[list[Answer], dict[str, float]]:
         """For each photograph its answer (model.answer.describe_captions), and milliseconds by stage for all together.
@@ -123,7 +126,7 @@ def _answer(connection: Connection) -> None:
     except Exception as error:  # whatever it is, /health must tell it
         connection.send(_failure(error))
         return
-    connection.send(describe_model(captioner))
+    connection.send((describe_model(captioner), asdict(captioner.capabilities)))
     while True:
         images, options = connection.recv()
         stopwatch = Stopwatch()

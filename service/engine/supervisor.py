@@ -66,6 +66,7 @@ class Supervisor:
         self.settings = settings
         self.failure: str | None = None
         self._model: dict[str, str] | None = None
+        self._capabilities: dict[str, Any] = {}
         self._alive = False
         self._queue = Queue(
             settings.max_queue,
@@ -102,6 +103,12 @@ class Supervisor:
         if self._model is None:
             raise NotReady("The model is being loaded; please try again in a few seconds.")
         return self._model
+
+    @property
+    def capabilities(self) -> dict[str, Any]:
+        """See model.captioner.Capabilities. Raises NotReady."""
+        _ = self.model
+        return self._capabilities
 
     def check(self) -> None:
         """Whether a photograph would be accepted now, before it is read. Raises NotReady, Busy."""
@@ -157,7 +164,7 @@ class Supervisor:
         """From its start to its death. Raises Failure where the model cannot be loaded."""
         process = CaptionerProcess(self.settings)
         try:
-            self._model = process.load()
+            self._model, self._capabilities = process.load()
             self._alive = True
             metrics.set_model(**self._model)
             log.info("ready: %(name)s on %(device)s, %(digest)s", self._model)

@@ -9,8 +9,8 @@ from typing import Any
 from flask import has_request_context
 from pythonjsonlogger.core import RESERVED_ATTRS, merge_record_extra
 
+from model.errors import SettingRefused
 from service.observability.requests import request_id
-from service.settings import SettingRefused
 
 _FORMATS = ("json", "text")
 

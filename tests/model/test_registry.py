@@ -40,9 +40,9 @@ def test_the_default_needs_none_of_the_others_packages():
         ({"backend": "nothing"}, "there is no back end 'nothing'; choose one of cnn-lstm, blip, blip2, clipcap"),
         ({"dtype": "fp8"}, "there is no dtype 'fp8'"),
         ({"device": "tpu"}, "there is no device 'tpu'"),
-        ({"look": "away"}, "there is no look 'away'; choose one of usual, thorough"),
-        ({"backend": "blip", "look": "thorough"}, "the look 'thorough' is for cnn-lstm alone"),
+        ({"backend": "blip", "tta": True}, "tta is for cnn-lstm alone, not for blip"),
         ({"backend": "blip", "image_size": 224}, "image_size is for cnn-lstm alone"),
+        ({"prompt": "a photo of"}, "prompt is for blip, blip2 alone, not for cnn-lstm"),
         ({"image_size": 225}, "image_size is a multiple of 32 from 64 to 512"),
         ({"image_size": 1024}, "image_size is a multiple of 32 from 64 to 512"),
     ],
@@ -59,5 +59,5 @@ def test_every_setting_is_an_argument():
     words = ["--backend", "blip2", "--weights", "a/b", "--revision", "abc", "--dtype", "bf16", "--prompt", "a photo of"]
     asked = ModelSettings(backend="blip2", weights="a/b", revision="abc", dtype="bf16", prompt="a photo of")
     assert model_settings(parser.parse_args(words)) == asked
-    assert model_settings(parser.parse_args(["--look", "thorough"])) == ModelSettings(look="thorough")
+    assert model_settings(parser.parse_args(["--tta"])) == ModelSettings(tta=True)
     assert model_settings(parser.parse_args(["--image-size", "224"])) == ModelSettings(image_size=224)

@@ -4,9 +4,10 @@ import pytest
 import requests
 from flask import Flask
 
+from model.errors import SettingRefused
 from service import access
 from service.observability import requests as observability
-from service.settings import SettingRefused, Settings
+from service.settings import Settings
 from tests.conftest import running_server
 from tests.pictures import drawn, encoded
 

@@ -178,11 +178,12 @@ def health(server) -> dict:
         return {}
 
 
-def test_the_thorough_look(tmp_path):
-    with running_server(tmp_path, CAPTION_LOOK="thorough", CAPTION_DTYPE="fp32") as server:
+@pytest.mark.parametrize("own", [{"CAPTION_TTA": "true"}, {"CAPTION_LOOK": "thorough"}])
+def test_test_time_augmentation_by_its_new_and_by_its_old_name(tmp_path, own):
+    with running_server(tmp_path, **own, CAPTION_DTYPE="fp32") as server:
         server.wait_until_healthy()
-        thorough = load_captioner(replace(SHIPPED, dtype="fp32", look="thorough"))
-        [[expected]] = thorough.caption(photographs()[:1])
+        assert ("CAPTION_LOOK is now CAPTION_TTA: true" in server.log.read_text()) == ("CAPTION_LOOK" in own)
+        [[expected]] = load_captioner(replace(SHIPPED, dtype="fp32", tta=True)).caption(photographs()[:1])
         answer = predict(server, photographs()[0], attention="true").json()
         assert answer["caption"] == expected.text
         assert len(answer["captions"][0]["words"][0]["attention"]) == 9
@@ -197,7 +198,7 @@ def test_the_fast_setting(tmp_path):
         assert len(answer["captions"][0]["words"][0]["attention"]) == 7
 
 
-def test_a_look_that_there_is_not(tmp_path):
-    with running_server(tmp_path, CAPTION_LOOK="away") as server:
+def test_a_number_format_that_there_is_not(tmp_path):
+    with running_server(tmp_path, CAPTION_DTYPE="fp8") as server:
         wait_until(lambda: "failed" in health(server).get("status", ""))
-        assert "there is no look 'away'" in health(server)["message"]
+        assert "there is no dtype 'fp8'" in health(server)["message"]

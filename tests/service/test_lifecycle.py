@@ -14,7 +14,8 @@ import pytest
 import requests
 
 from model.cnn_lstm.vocabulary import SPECIAL_TOKENS, Vocabulary
-from service.settings import SettingRefused, Settings
+from model.errors import SettingRefused
+from service.settings import Settings
 from tests.conftest import ROOT, descendants, running_server, wait_until
 from tests.pictures import drawn, encoded
 

@@ -12,9 +12,9 @@ import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
+from model.errors import SettingRefused
 from service.observability import metrics
 from service.observability.logs import configuration
-from service.settings import SettingRefused
 from tests.conftest import descendants, running_server, wait_until
 from tests.pictures import drawn, encoded
 

@@ -22,10 +22,15 @@ def test_changes_go_before_the_base_group_by_group():
 
 def test_every_variant_is_trained_with_every_seed_once(tmp_path, capsys):
     base = yaml.safe_load((ROOT / "configs" / "tiny.yaml").read_text())
-    base |= {"frozen": {"epochs": 1, "learning_rate": 0.001}, "views": ["plain"], "photographs": 10, "ema_decay": 0}
+    base |= {
+        "frozen": {"epochs": 1, "learning_rate": 0.001},
+        "augmentations": ["plain"],
+        "photographs": 10,
+        "ema_decay": 0,
+    }
     for stage in ("fine_tune", "self_critical", "joint"):
         base[stage]["epochs"] = 0
-    plan = {"base": base, "seeds": [1, 2], "variants": {"baseline": {}, "cell dropout": {"spatial_dropout": 0.3}}}
+    plan = {"base": base, "seeds": [1, 2], "variants": {"baseline": {}, "label smoothing": {"label_smoothing": 0.3}}}
     (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan))
     torch.save(resnet50().state_dict(), tmp_path / "resnet50.pth")
     words = [str(tmp_path / "plan.yaml"), "--data", str(write(tmp_path / "data", "release", 36))]
@@ -37,15 +42,15 @@ def test_every_variant_is_trained_with_every_seed_once(tmp_path, capsys):
     assert main(words) == 0
     found = {file.stem: json.loads(file.read_text()) for file in (tmp_path / "records").iterdir()}
     assert found.pop("ablation-baseline-2") == {}
-    assert {name: run["settings"]["spatial_dropout"] for name, run in found.items()} == {
-        "ablation-baseline-1": 0.0,
-        "ablation-spatial_dropout-1": 0.3,
-        "ablation-spatial_dropout-2": 0.3,
+    assert {name: run["settings"]["label_smoothing"] for name, run in found.items()} == {
+        "ablation-baseline-1": base["label_smoothing"],
+        "ablation-label_smoothing-1": 0.3,
+        "ablation-label_smoothing-2": 0.3,
     }
     assert all(run["photographs"] == 10 and run["settings"]["photographs"] == 10 for run in found.values())
     left = {file.relative_to(tmp_path / "runs").as_posix() for file in (tmp_path / "runs").rglob("*.pth")}
     assert left == {f"{name.removeprefix('ablation-')}/best_model.pth" for name in found}
-    assert found["ablation-spatial_dropout-1"]["history"] != found["ablation-spatial_dropout-2"]["history"]
+    assert found["ablation-label_smoothing-1"]["history"] != found["ablation-label_smoothing-2"]["history"]
 
     (tmp_path / "plan.yaml").write_text("seeds: [1]")
     capsys.readouterr()

@@ -77,13 +77,13 @@ def test_the_command_writes_a_model_that_captions(family, vocabulary, tmp_path, 
     arguments = [*files, "--data", str(data), "--output", str(output), "--cache", str(tmp_path / "cache")]
     assert main(arguments) == 0
     loaded = Checkpoint.load(output)
-    assert loaded.familiarity.threshold > 0 and len(loaded.training["average"]) == 3
+    assert loaded.out_of_distribution.threshold > 0 and len(loaded.training["average"]) == 3
     captioner = load_captioner(ModelSettings(checkpoint=output, vocabulary=words, device="cpu"))
     assert captioner.caption([drawn()])[0][0].text
     alone = [files[0], "--data", str(data), str(write(tmp_path / "more", "release", 30)), "--photographs", "40"]
     assert main([*alone, "--output", str(tmp_path / "one.pth"), "--cache", str(tmp_path / "cache")]) == 0
     one = Checkpoint.load(tmp_path / "one.pth")
-    assert one.familiarity.threshold > 0 and "average" not in one.training
+    assert one.out_of_distribution.threshold > 0 and "average" not in one.training
     given = Checkpoint.load(Path(files[0]))
     assert all(torch.equal(tensor, one.encoder[name]) for name, tensor in given.encoder.items())
     assert main([files[0], str(tmp_path / "nowhere.pth"), "--data", str(data)]) == 2

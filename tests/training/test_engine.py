@@ -17,7 +17,6 @@ from training.engine import (
     SelfCritical,
     TrainingData,
     evaluate,
-    some_cells,
     train_one_epoch,
 )
 from training.objectives.rewards import ParallelReward
@@ -47,9 +46,9 @@ def vocabulary():
     return Vocabulary.build(CAPTIONS, 1)
 
 
-def make(vocabulary, architecture="top-down", dropout=0.0):
+def make(vocabulary, dropout=0.0):
     torch.manual_seed(0)
-    config = DecoderConfig(len(vocabulary), architecture, embedding=32, hidden=64, dropout=dropout)
+    config = DecoderConfig(len(vocabulary), embedding=32, hidden=64, dropout=dropout)
     network = Network(Encoder(), Decoder(config))
     network.encoder.freeze_all_but_last(0)
     return network
@@ -77,15 +76,14 @@ def test_a_batch_shows_each_photograph_in_one_of_the_views(records, vocabulary):
     seen = set()
     for seed in range(20):
         (batch,) = data.batches(5, torch.Generator().manual_seed(seed))
-        views = (batch.inputs[:, 0, 0, 0] - torch.tensor(batch.rows)).tolist()
+        augmentations = (batch.inputs[:, 0, 0, 0] - torch.tensor(batch.rows)).tolist()
         assert batch.inputs.shape == (5, 3, 2, 2) and sorted(batch.rows) == [0, 1, 2, 3, 4]
-        seen |= set(zip(batch.rows, views, strict=True))
-    assert seen == {(row, view) for row in range(5) for view in (0, 10, 20)}
+        seen |= set(zip(batch.rows, augmentations, strict=True))
+    assert seen == {(row, augmentation) for row in range(5) for augmentation in (0, 10, 20)}
 
 
-@pytest.mark.parametrize("architecture", ["top-down", "stacked"])
-def test_five_photographs_are_learnt_by_heart(records, features, vocabulary, architecture):
-    network = make(vocabulary, architecture)
+def test_five_photographs_are_learnt_by_heart(records, features, vocabulary):
+    network = make(vocabulary)
     losses = train(network, TrainingData.of(records, vocabulary, [features]), 60)
     assert losses[-1] < 0.05 < 1 < losses[0]
     scores = evaluate(
@@ -147,22 +145,3 @@ def test_self_critical_training_raises_the_reward(records, features, vocabulary,
     objective = SelfCritical(ParallelReward(references), samples=10)
     rewards = train(network, data, 60, objective, rate=0.002, mixed_precision=mixed_precision)
     assert sum(rewards[-5:]) / 5 > 1.5 * sum(rewards[:5]) / 5
-
-
-def test_cell_dropout_leaves_out_the_same_cells_of_every_image_and_others_next_time():
-    cells = torch.arange(2 * 10).view(2, 10, 1).float()
-    shown = [some_cells(cells, 0.3) for _ in range(20)]
-    for part in shown:
-        assert part.shape == (2, 7, 1) and len(set(part[0, :, 0].tolist())) == 7
-        assert torch.equal(part[1], part[0] + 10)
-    assert len({tuple(part[0, :, 0].tolist()) for part in shown}) > 10
-    assert some_cells(cells, 0.0) is cells and some_cells(cells, 0.99).shape == (2, 1, 1)
-
-
-def test_cell_dropout_acts_in_training_alone_and_repeats_with_the_seed(records, features, vocabulary):
-    data = TrainingData.of(records, vocabulary, [features])
-    losses = [train(make(vocabulary), data, 3, spatial_dropout=share) for share in (0.0, 0.5, 0.5)]
-    assert losses[0] != losses[1] == losses[2]
-    network = make(vocabulary)
-    losses = train(network, data, 100, spatial_dropout=0.25)
-    assert losses[-1] < 0.5 < losses[0]

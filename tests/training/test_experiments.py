@@ -60,7 +60,7 @@ def test_the_ablation_compares_seed_by_seed():
 def test_the_sweep_records_every_way_and_the_table_shows_it(tmp_path, monkeypatch, capsys):
     data = write(tmp_path / "data", "release", 36)
     monkeypatch.setattr(sweep, "WAYS", sweep.WAYS[:2])
-    monkeypatch.setattr(sweep, "LOOKS", sweep.LOOKS[:1])
+    monkeypatch.setattr(sweep, "SIGHTS", sweep.SIGHTS[:1])
     model = ["--checkpoint", str(ROOT / "best_model.pth"), "--vocabulary", str(ROOT / "vocab.pkl"), "--device", "cpu"]
     records = tmp_path / "records"
     output = ["--output", str(records / "sweep.json"), "--cache", str(tmp_path / "cache")]

@@ -96,8 +96,8 @@ def test_the_best_epoch_is_kept_and_can_be_used(folder, uninterrupted):
 
 
 def test_the_finished_model_knows_what_its_photographs_look_like(folder, uninterrupted):
-    familiarity = Checkpoint.load(folder / "whole" / "best_model.pth").familiarity
-    assert familiarity.mean.shape == (2048,) and familiarity.threshold > 0
+    detector = Checkpoint.load(folder / "whole" / "best_model.pth").out_of_distribution
+    assert detector.mean.shape == (2048,) and detector.threshold > 0
 
 
 def test_it_goes_on_from_a_checkpoint(folder, uninterrupted):

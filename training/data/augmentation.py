@@ -9,16 +9,16 @@ from PIL import Image, ImageEnhance, ImageOps
 
 FixedAugmentation = Literal["plain", "flip", "crop"]
 """Always the same of a photograph, so that its features can be kept."""
-View = Literal["plain", "flip", "crop", "random"]
+Augmentation = Literal["plain", "flip", "crop", "random"]
 
 
-def fixed_view(image: Image.Image, view: FixedAugmentation, name: str) -> Image.Image:
+def fixed_augmentation(image: Image.Image, augmentation: FixedAugmentation, name: str) -> Image.Image:
     """As it is, mirrored, or a crop: a window of 80 to 100 % of each side, mirrored or not, that only depends on the
     photograph's name.
     """
-    if view == "plain":
+    if augmentation == "plain":
         return image
-    if view == "flip":
+    if augmentation == "flip":
         return ImageOps.mirror(image)
     return _window(image, random.Random(name), 0.8, image.size)
 

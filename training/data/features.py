@@ -1,8 +1,8 @@
 """What the encoder's frozen stages give for each photograph, computed once and memory-mapped.
 
-The array of one view is a file `KEY.npy` (photographs, height, width, channels) in half precision, beside
+The array of one augmentation is a file `KEY.npy` (photographs, height, width, channels) in half precision, beside
 `KEY.json`, which says how far it is and which photographs were refused. A killed run goes on where it stopped.
-Of the random view nothing is kept: its features are computed whenever they are wanted.
+Of the random augmentation nothing is kept: its features are computed whenever they are wanted.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tqdm import tqdm
 from model.cnn_lstm.encoder import STAGES, Encoder, Preprocessing
 from model.cnn_lstm.out_of_distribution import OutOfDistributionDetector, summarise
 from model.files import atomic_write
-from training.data.augmentation import FixedAugmentation, fixed_view, random_augmentation
+from training.data.augmentation import FixedAugmentation, fixed_augmentation, random_augmentation
 from training.data.records import DatasetRefused, Record, read_image
 
 _MAX_REFUSED_SHARE = 0.01
@@ -65,14 +65,14 @@ class Features(Protocol):
     @property
     def refused(self) -> dict[str, str]: ...
     def rows(self, rows: Sequence[int], seeds: Sequence[int] = ()) -> Tensor:
-        """(rows, channels, height, width) in single precision, in channels-last memory order. Where a view is random
-        it is drawn by the seeds, one a row.
+        """(rows, channels, height, width) in single precision, in channels-last memory order. Where an augmentation is
+        random it is drawn by the seeds, one a row.
         """
 
 
 @dataclass(frozen=True)
 class CachedFeatures:
-    """Features of one view; row i belongs to `names[i]`. Rows of refused photographs are zero."""
+    """Features of one augmentation; row i belongs to `names[i]`. Rows of refused photographs are zero."""
 
     array: np.ndarray[Any, Any]  # (photographs, height, width, channels), float16
     names: tuple[str, ...]
@@ -91,7 +91,7 @@ def compute_features(
     *,
     dataset_size: int | None = None,
     last: int = len(STAGES),
-    view: FixedAugmentation = "plain",
+    augmentation: FixedAugmentation = "plain",
     device: torch.device | str = "cpu",
     mixed_precision: bool = True,
 ) -> CachedFeatures:
@@ -99,7 +99,7 @@ def compute_features(
 
     Raises TooManyRefused when too many cannot be read for a dataset of `dataset_size` photographs (default: these).
     """
-    key = _key(records, encoder, preprocessing, last, view, mixed_precision)
+    key = _key(records, encoder, preprocessing, last, augmentation, mixed_precision)
     folder.mkdir(parents=True, exist_ok=True)
     array_file, progress_file = folder / f"{key}.npy", folder / f"{key}.json"
     progress = _Progress.load(progress_file) if array_file.is_file() else _Progress()
@@ -112,7 +112,7 @@ def compute_features(
         total=len(records),
         initial=progress.done,
         unit="image",
-        desc=f"features of {STAGES[last - 1]}, {view}",
+        desc=f"features of {STAGES[last - 1]}, {augmentation}",
         disable=progress.done == len(records),
     )
     with ThreadPoolExecutor(2) as pool, bar:
@@ -124,7 +124,7 @@ def compute_features(
                     progress.refused[records[row].name] = image
                     tqdm.write(f"skipped {records[row].name}: {image}")
                 else:
-                    images[row] = fixed_view(image, view, records[row].name)
+                    images[row] = fixed_augmentation(image, augmentation, records[row].name)
             check_refused(progress.refused, dataset_size or len(records))
             if images:
                 grid = _run_frozen(encoder, preprocessing, list(images.values()), last, device, mixed_precision)
@@ -138,7 +138,7 @@ def compute_features(
 
 
 class OnlineFeatures:
-    """Features of photographs in a random view, computed whenever they are asked for."""
+    """Features of photographs in a random augmentation, computed whenever they are asked for."""
 
     def __init__(
         self,
@@ -198,8 +198,8 @@ def _run_frozen(
 
 @torch.inference_mode()
 def summaries(encoder: Encoder, features: Features, first_stage: int, device: torch.device | str) -> Tensor:
-    """What model/familiarity.py goes by, for the photographs that could be read, from what the encoder's stages before
-    `first_stage` gave.
+    """What model/cnn_lstm/out_of_distribution.py goes by, for the photographs that could be read, from what the
+    encoder's stages before `first_stage` gave.
     """
     encoder.eval()
     usable = [row for row, name in enumerate(features.names) if name not in features.refused]
@@ -256,11 +256,11 @@ def _key(
     encoder: Encoder,
     preprocessing: Preprocessing,
     last: int,
-    view: FixedAugmentation,
+    augmentation: FixedAugmentation,
     mixed_precision: bool,
 ) -> str:
-    """A digest of all that the features depend on: photographs, frozen weights, preprocessing, view, precision."""
-    digest = hashlib.sha256(repr((preprocessing, encoder.stride, last, view, mixed_precision)).encode())
+    """A digest of all that the features depend on: photographs, weights, preprocessing, augmentation, precision."""
+    digest = hashlib.sha256(repr((preprocessing, encoder.stride, last, augmentation, mixed_precision)).encode())
     digest.update(stamps(records))
     for tensor in encoder.stages[:last].state_dict().values():
         digest.update(tensor.cpu().contiguous().numpy().tobytes())

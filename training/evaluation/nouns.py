@@ -19,7 +19,7 @@ _PEOPLE = frozenset(
 _NAMES_NOTHING = frozenset(
     "area back background bit body bottom bunch close corner day distance edge end foreground front group image kind "
     "left lot middle next number one other outside pair part photo photograph piece picture place right row scene set "
-    "side something thing time top type variety view way".split()
+    "side something thing time top type variety augmentation way".split()
 )
 """Where and how many: a photograph of anything can be said to have a front."""
 

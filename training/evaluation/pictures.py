@@ -19,6 +19,7 @@ import numpy as np
 import tyro
 from PIL import Image
 
+from model.arguments import current_names
 from model.captioner import Captioner, DecodingOptions
 from model.errors import ImageRefused
 from model.images import decode_image
@@ -140,7 +141,7 @@ def gallery(
 def main(arguments: Sequence[str] | None = None) -> int:
     commands: dict[str, Any] = {"curves": curves, "attention": attention, "gallery": gallery}
     try:
-        tyro.extras.subcommand_cli_from_dict(commands, args=arguments, description=__doc__)
+        tyro.extras.subcommand_cli_from_dict(commands, args=current_names(arguments), description=__doc__)
     except (DatasetRefused, ImageRefused, OSError, KeyError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -24,6 +24,7 @@ from transformers import (
     GPT2LMHeadModel,
 )
 
+from model.captioner import Capabilities
 from model.errors import BackendUnavailable, CheckpointMismatch
 from model.files import file_digest
 from model.huggingface.base import CachedState, Forward, PretrainedCaptioner, SubWords, no_attention
@@ -79,6 +80,7 @@ class ClipCapCaptioner(PretrainedCaptioner):
     """See `model.captioner.Captioner`."""
 
     name = "clipcap"
+    capabilities = Capabilities()
 
     def __init__(
         self,

@@ -34,7 +34,7 @@ def test_the_shipped_files_are_a_pair_of_the_promised_size():
     assert checkpoint.training["settings"]["data"] == ["flickr8k", "coco"]  # it tells how it came about
     for stage in checkpoint.training["stages"]:
         assert stage["epochs"] >= len(stage["history"]) > 1
-    assert checkpoint.familiarity
+    assert checkpoint.out_of_distribution
 
 
 def test_a_person_is_recognised(captioner, photographs):
@@ -109,8 +109,8 @@ def probabilities(caption):
     return [word.probability for word in caption.words]
 
 
-def test_the_thorough_look_is_the_same_from_both_sides(captioner, photographs):
-    thorough = load_captioner(replace(SHIPPED, dtype="fp32", look="thorough"))
+def test_with_test_time_augmentation_it_is_the_same_from_both_sides(captioner, photographs):
+    thorough = load_captioner(replace(SHIPPED, dtype="fp32", tta=True))
     assert thorough.digest == captioner.digest
     options = DecodingOptions(attention=True)
     straight = thorough.caption(photographs, options)

@@ -31,7 +31,7 @@ def checkpoint(vocabulary):
         vocabulary_digest=vocabulary.digest,
         training={"settings": {"seed": 1}, "history": []},
         scores={"CIDEr": 0.5},
-        familiarity=OutOfDistributionDetector.fit(torch.randn(50, 2049), torch.randn(50, 2049)),
+        out_of_distribution=OutOfDistributionDetector.fit(torch.randn(50, 2049), torch.randn(50, 2049)),
     )
 
 
@@ -49,9 +49,9 @@ def test_what_is_saved_is_loaded(checkpoint, saved):
     for ours, theirs in ((checkpoint.encoder, loaded.encoder), (checkpoint.decoder, loaded.decoder)):
         assert ours.keys() == theirs.keys()
         assert all(torch.allclose(ours[name].float(), theirs[name].float(), atol=1e-2) for name in ours)
-    assert vars(loaded.familiarity).keys() == vars(checkpoint.familiarity).keys()
-    assert loaded.familiarity.threshold == checkpoint.familiarity.threshold
-    assert torch.equal(loaded.familiarity.directions, checkpoint.familiarity.directions)
+    assert vars(loaded.out_of_distribution).keys() == vars(checkpoint.out_of_distribution).keys()
+    assert loaded.out_of_distribution.threshold == checkpoint.out_of_distribution.threshold
+    assert torch.equal(loaded.out_of_distribution.directions, checkpoint.out_of_distribution.directions)
     assert not list(saved.glob("*.tmp"))
 
 
@@ -62,7 +62,7 @@ def test_half_precision_in_the_file_single_in_memory(saved):
 
 
 def test_loaded_as_a_captioner(saved):
-    captioner = CnnLstmCaptioner.load(saved / "best_model.pth", saved / "vocab.pkl", torch.device("cpu"))
+    captioner = CnnLstmCaptioner.from_files(saved / "best_model.pth", saved / "vocab.pkl", torch.device("cpu"))
     assert captioner.preprocessing.image_size == 64
     assert captioner.digest == file_digest(saved / "best_model.pth")
 
@@ -70,13 +70,13 @@ def test_loaded_as_a_captioner(saved):
 def test_another_vocabulary_is_refused(saved):
     Vocabulary([*SPECIAL_TOKENS, "a", "runs", "dog"]).save(saved / "vocab.pkl")
     with pytest.raises(CheckpointMismatch, match="same size, other words or another order"):
-        CnnLstmCaptioner.load(saved / "best_model.pth", saved / "vocab.pkl", torch.device("cpu"))
+        CnnLstmCaptioner.from_files(saved / "best_model.pth", saved / "vocab.pkl", torch.device("cpu"))
 
 
 def test_a_vocabulary_of_another_size_is_refused(saved):
     Vocabulary([*SPECIAL_TOKENS, "a"]).save(saved / "vocab.pkl")
     with pytest.raises(CheckpointMismatch, match="trained with 7 words, the vocabulary has 5"):
-        CnnLstmCaptioner.load(saved / "best_model.pth", saved / "vocab.pkl", torch.device("cpu"))
+        CnnLstmCaptioner.from_files(saved / "best_model.pth", saved / "vocab.pkl", torch.device("cpu"))
 
 
 def test_weights_that_disagree_with_the_configuration_are_refused(checkpoint):

@@ -7,10 +7,10 @@ from model.cnn_lstm.decoder import Decoder, DecoderConfig
 from model.cnn_lstm.vocabulary import PAD, START
 
 
-@pytest.fixture(params=["top-down", "stacked"])
-def decoder(request):
+@pytest.fixture
+def decoder():
     torch.manual_seed(0)
-    return Decoder(DecoderConfig(30, request.param, feature_channels=16, embedding=8, hidden=12)).eval()
+    return Decoder(DecoderConfig(30, feature_channels=16, embedding=8, hidden=12)).eval()
 
 
 def test_the_sizes_that_are_trained():

@@ -93,7 +93,7 @@ def test_every_way_of_decoding_and_any_batch(captioner, onnx_captioner):
 def test_it_says_what_it_is(exported, captioner):
     manifest = json.loads((exported / "manifest.json").read_text())
     assert {path.name for path in exported.iterdir()} == FILES
-    assert manifest["source"]["sha256"] == captioner.digest == OnnxCaptioner.load(exported).digest
+    assert manifest["source"]["sha256"] == captioner.digest == OnnxCaptioner.from_folder(exported).digest
     assert {name: file["sha256"] for name, file in manifest["files"].items()} == {
         name: file_digest(exported / name) for name in FILES - {"manifest.json"}
     }
@@ -111,7 +111,7 @@ def test_a_changed_file_is_refused(exported, tmp_path, name):
     shutil.copytree(exported, tmp_path, dirs_exist_ok=True)
     (tmp_path / name).write_bytes(b'{"format": ' + (tmp_path / name).read_bytes()[:100])
     with pytest.raises(CheckpointMismatch, match=name):
-        OnnxCaptioner.load(tmp_path)
+        OnnxCaptioner.from_folder(tmp_path)
 
 
 def test_the_back_end_says_what_it_lacks():

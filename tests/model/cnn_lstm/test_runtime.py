@@ -52,11 +52,10 @@ def test_the_encoder(encoder, dtype, images):
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("architecture", ["top-down", "stacked"])
-def test_the_decoder(architecture, dtype):
+def test_the_decoder(dtype):
     """Word by word, from beams that are exchanged, with an image that leaves."""
     torch.manual_seed(0)
-    decoder = Decoder(DecoderConfig(30, architecture, feature_channels=16, embedding=8, hidden=12)).eval()
+    decoder = Decoder(DecoderConfig(30, feature_channels=16, embedding=8, hidden=12)).eval()
     packed = PackedDecoder(decoder, dtype)
     features = torch.randn(3, 5, 16)
     state, other = decoder.init_state(features), packed.init_state(features)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.data.augmentation import fixed_view, random_augmentation
+from training.data.augmentation import fixed_augmentation, random_augmentation
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +21,11 @@ def extents(image):
 def test_a_cropped_view_shows_most_of_the_photograph_and_depends_on_its_name_alone(ramp):
     mirrored = 0
     for number in range(40):
-        seen = fixed_view(ramp, "crop", f"{number}.jpg")
+        seen = fixed_augmentation(ramp, "crop", f"{number}.jpg")
         assert seen.size == ramp.size and seen != ramp
-        assert seen == fixed_view(ramp, "crop", f"{number}.jpg") != fixed_view(ramp, "crop", "other.jpg")
+        assert (
+            seen == fixed_augmentation(ramp, "crop", f"{number}.jpg") != fixed_augmentation(ramp, "crop", "other.jpg")
+        )
         across, down = extents(seen)
         assert 155 <= abs(across) <= 200 and 155 <= down <= 200
         mirrored += across < 0
@@ -32,16 +34,18 @@ def test_a_cropped_view_shows_most_of_the_photograph_and_depends_on_its_name_alo
 
 def test_a_random_view_depends_on_its_seed_alone_and_changes_window_and_light(ramp):
     seen = [random_augmentation(ramp, 160, seed) for seed in range(40)]
-    assert all(view.size == (160, 160) for view in seen)
-    assert random_augmentation(ramp, 160, 3) == seen[3] and len({view.tobytes() for view in seen}) == 40
-    across = [extents(view)[0] for view in seen]
+    assert all(augmentation.size == (160, 160) for augmentation in seen)
+    assert random_augmentation(ramp, 160, 3) == seen[3] and len({augmentation.tobytes() for augmentation in seen}) == 40
+    across = [extents(augmentation)[0] for augmentation in seen]
     assert 10 < sum(extent < 0 for extent in across) < 30
-    light = [np.asarray(view)[:, :, 2].mean() for view in seen]  # blue is the same everywhere in the ramp
+    light = [
+        np.asarray(augmentation)[:, :, 2].mean() for augmentation in seen
+    ]  # blue is the same everywhere in the ramp
     assert min(light) < 90 and max(light) > 110
 
 
 def test_a_random_view_shows_at_least_seven_tenths_of_each_side():
-    """White marks in the corners of a window that every view must hold, whatever its light."""
+    """White marks in the corners of a window that every augmentation must hold, whatever its light."""
     for seed in range(40):
         image = Image.new("RGB", (200, 200))
         image.paste("white", (60, 60, 140, 140))

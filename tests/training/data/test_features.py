@@ -45,7 +45,9 @@ def test_a_flipped_view_is_the_mirrored_photograph(encoder, tmp_path):
         picture.save(tmp_path / "data" / name)
     (tmp_path / "data" / "captions.txt").write_text("image,caption\na.png,a\nb.png,b\n")
     records = read_dataset(tmp_path / "data")
-    plain, flip = (compute(records, encoder, tmp_path, view=view).array for view in ("plain", "flip"))
+    plain, flip = (
+        compute(records, encoder, tmp_path, augmentation=augmentation).array for augmentation in ("plain", "flip")
+    )
     assert np.array_equal(plain[0], flip[1]) and np.array_equal(plain[1], flip[0])
     assert not np.array_equal(plain[0], plain[1])
 
