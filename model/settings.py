@@ -34,7 +34,7 @@ class ModelSettings:
     backend: str = _setting("cnn-lstm", "which captioner: a name in model/registry.py")
     checkpoint: Path = _setting(_SHIPPED / "best_model.pth", "weights of cnn-lstm")
     vocabulary: Path = _setting(_SHIPPED / "vocab.pkl", "words of cnn-lstm")
-    device: str = _setting("auto", "cpu, cuda, or auto: cuda where there is one", choices=("auto", "cpu", "cuda"))
+    device: str = _setting("auto", "cpu, cuda, or auto: cuda where there is one")
     weights: str = _setting(
         "",
         "weights of the other back ends: a folder, or a name on the Hugging Face Hub",
