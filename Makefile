@@ -1,25 +1,32 @@
 # make serve   the page on http://localhost:7860
 # make test    everything that is tested, on the real server, checkpoint and browser
-# make lint    style and types
+# make quick   types, and the tests without servers, browsers, clusters and whole trainings: two minutes
+# make lint    style, types and which package may import which
 # make audit   known weaknesses of what serves
 # make bench   speed, load and memory on this machine, into docs/benchmarks; DATA=FLICKR8K adds quality
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: serve test lint audit bench browser clean
+.PHONY: serve test quick lint audit bench browser clean
 
 serve: $(VENV)/serve
 	$(BIN)/python app.py
 
 test: $(VENV)/dev browser
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(PYTEST)
+
+quick: $(VENV)/dev
+	$(BIN)/mypy
+	$(PYTEST) -m "not slow"
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 bench: $(VENV)/benchmarks
 	$(BIN)/python -m benchmarks $(if $(DATA),--data $(DATA))
@@ -39,12 +46,12 @@ $(VENV)/serve: requirements.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q -r requirements.txt
 	touch $@
 
-$(VENV)/dev: $(wildcard requirements*.txt) | $(VENV)/bin/python
-	$(BIN)/python -m pip install -q -r requirements-dev.txt
+$(VENV)/dev: requirements.txt $(wildcard requirements/*.txt) | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q -r requirements/dev.txt
 	touch $@
 
-$(VENV)/benchmarks: requirements-benchmarks.txt $(VENV)/dev
-	$(BIN)/python -m pip install -q -r requirements-benchmarks.txt
+$(VENV)/benchmarks: requirements/benchmarks.txt $(VENV)/dev
+	$(BIN)/python -m pip install -q -r requirements/benchmarks.txt
 	touch $@
 
 clean:

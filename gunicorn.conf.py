@@ -17,7 +17,7 @@ timeout = 120  # seconds without a sign of life, after which a worker is replace
 keepalive = 5  # seconds
 graceful_timeout = settings.deadline_seconds + 5  # seconds that requests under way get after SIGTERM
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # the heartbeat file stays off the disk
-accesslog = None  # service.observability.requests writes a line a request
+accesslog = None  # service.observability.request_log writes a line a request
 logconfig_dict = logs.configuration(settings.log_format)
 
 control_socket_disable = True  # nobody steers it but by signals

@@ -75,10 +75,10 @@ def _allowed(scores: Tensor, tokens: tuple[int, ...], position: int, options: De
     if position == options.max_words:
         allowed = [score if token == TOKENS.end else -math.inf for token, score in enumerate(allowed)]
     size = options.no_repeat_ngram_size
-    said = tokens[1:]
-    for start in range(len(said) - size + 1 if size else 0):
-        if said[start : start + size - 1] == said[len(said) - size + 1 :]:
-            allowed[said[start + size - 1]] = -math.inf
+    earlier = tokens[1:]
+    for start in range(len(earlier) - size + 1 if size else 0):
+        if earlier[start : start + size - 1] == earlier[len(earlier) - size + 1 :]:
+            allowed[earlier[start + size - 1]] = -math.inf
     return allowed
 
 

@@ -74,10 +74,8 @@ def quantise_for_openvino(folder: Path, pixels: Sequence[Tensor]) -> None:
     import openvino
 
     encoder = openvino.Core().read_model(folder / ENCODER)
-    photographs = [one.numpy() for one in pixels]
-    openvino.save_model(
-        nncf.quantize(encoder, nncf.Dataset(photographs), subset_size=len(photographs)), folder / OPENVINO_INT8
-    )
+    images = [one.numpy() for one in pixels]
+    openvino.save_model(nncf.quantize(encoder, nncf.Dataset(images), subset_size=len(images)), folder / OPENVINO_INT8)
 
 
 def main() -> None:

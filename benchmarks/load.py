@@ -12,7 +12,7 @@ import tyro
 from benchmarks.client import Clients, Outcome
 from benchmarks.client import Config as ClientConfig
 from benchmarks.measure import machine, milliseconds, run_part, table
-from tests.conftest import running_server
+from benchmarks.server import running_server
 
 SERVERS = {"batching": {}, "one at a time": {"CAPTION_MAX_BATCH": "1"}}
 """By name, the settings that differ from the defaults."""
@@ -45,7 +45,10 @@ def measure(url: str, clients: int, seconds: float) -> dict[str, Any]:
 def run(config: Config) -> dict[str, Any]:
     found: dict[str, list[dict[str, Any]]] = {}
     for name, environment in SERVERS.items():
-        with tempfile.TemporaryDirectory() as folder, running_server(Path(folder), **environment) as server:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            running_server(Path(folder), ("app.py",), **environment) as server,
+        ):
             server.wait_until_healthy()
             found[name] = [measure(server.url, clients, config.seconds) for clients in config.clients]
     return {"machine": machine(), "seconds": config.seconds, "servers": found} | _gain(found)
@@ -66,8 +69,8 @@ def describe(record: dict[str, Any]) -> str:
         for row in rows
     ]
     gain = record.get("gain_at_32")
-    told = f"\n32 clients with batches: {gain:.2f} times the rate of one client without.\n" if gain else ""
-    return table(header, rows) + told
+    gained = f"\n32 clients with batches: {gain:.2f} times the rate of one client without.\n" if gain else ""
+    return table(header, rows) + gained
 
 
 def _others(row: dict[str, Any]) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Protocol, TypeVar
@@ -122,3 +123,16 @@ def run_part(
     save(config.output, part, record)
     print(describe(record))
     return record
+
+
+_PLACE = re.compile(r"(<!-- benchmarks (\w+) -->\n).*?(<!-- /benchmarks -->)", re.DOTALL)
+
+
+def put_in(document: str, texts: Mapping[str, str]) -> str:
+    """The document with each part's text in its place; other places stay as they are."""
+
+    def replaced(match: re.Match[str]) -> str:
+        begin, part, end = match.groups()
+        return begin + texts[part] + end if part in texts else match[0]
+
+    return _PLACE.sub(replaced, document)

@@ -14,7 +14,7 @@ import tyro
 from benchmarks.client import Clients
 from benchmarks.client import Config as ClientConfig
 from benchmarks.measure import machine, run_part, table
-from tests.conftest import Server, running_server
+from benchmarks.server import Server, running_server
 
 _SAMPLES = 10
 

@@ -7,7 +7,6 @@ figure in it is typed by hand.
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +17,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from benchmarks import comparison, latency, load, memory, runtimes, scaling, soak
+from benchmarks.measure import put_in
 
 DESCRIBE = {
     "latency": latency.describe,
@@ -28,7 +28,6 @@ DESCRIBE = {
     "soak": soak.describe,
     "scaling": scaling.describe,
 }
-_PLACE = re.compile(r"(<!-- benchmarks (\w+) -->\n).*?(<!-- /benchmarks -->)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -44,12 +43,7 @@ def read(folder: Path) -> dict[str, dict[str, Any]]:
 
 def fill_in(document: str, records: dict[str, dict[str, Any]]) -> str:
     """Parts without a record stay as they are."""
-
-    def replaced(match: re.Match[str]) -> str:
-        begin, part, end = match.groups()
-        return begin + DESCRIBE[part](records[part]) + end if part in records else match[0]
-
-    return _PLACE.sub(replaced, document)
+    return put_in(document, {part: DESCRIBE[part](record) for part, record in records.items()})
 
 
 def draw(records: dict[str, dict[str, Any]], file: Path) -> None:

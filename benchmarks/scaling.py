@@ -13,7 +13,7 @@ from typing import Any
 
 import tyro
 
-from benchmarks.measure import machine, run_part, table, timed
+from benchmarks.measure import machine, put_in, run_part, table, timed
 from benchmarks.photographs import photographs
 from cluster.job import Done, Plan, tasks_left
 from cluster.job import run as run_job
@@ -140,11 +140,10 @@ def _machines(hours: float, available: float) -> int:
 
 
 def main() -> None:
-    from benchmarks import report  # which knows this part too
 
     config = tyro.cli(Config, description=__doc__)
     record = run_part("scaling", config, run, describe)
-    config.document.write_text(report.fill_in(config.document.read_text(), {"scaling": record}))
+    config.document.write_text(put_in(config.document.read_text(), {"scaling": describe(record)}))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ import tyro
 from benchmarks.client import Clients, alone
 from benchmarks.client import Config as ClientConfig
 from benchmarks.measure import machine, milliseconds, run_part, table
-from tests.conftest import Server, running_server
+from benchmarks.server import Server, running_server
 
 
 @dataclass(frozen=True)

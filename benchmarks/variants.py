@@ -51,7 +51,7 @@ class Config:
 
 
 def packed(dtype: Dtype) -> Captioner:
-    """What CAPTION_DTYPE chooses, by model/runtime.py."""
+    """What CAPTION_DTYPE chooses, by model/cnn_lstm/runtime.py."""
     return load_captioner(ModelSettings(device="cpu", dtype=dtype))
 
 

@@ -7,9 +7,9 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 from time import perf_counter
-from typing import get_args
 
-from cluster.job import Format, JobRefused, Plan, Task, run, tasks_left
+from cluster.formats import FORMATS
+from cluster.job import JobRefused, Plan, Task, run, tasks_left
 from cluster.store import StoreRefused
 from collection.caption import INTERRUPTED
 from model.arguments import (
@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--input", required=True, metavar="FOLDER", help="local, s3://bucket/… or gs://bucket/…")
     parser.add_argument("--output", required=True, metavar="FOLDER", help="the same; new, empty, or of the same job")
-    parser.add_argument("--format", choices=get_args(Format), default=Plan.format, help=f"default {Plan.format}")
+    parser.add_argument("--format", choices=FORMATS, default=Plan.format, help=f"default {Plan.format}")
     parser.add_argument("--cluster", default=Plan.cluster, metavar="ADDRESS", help="of a Ray cluster (default local)")
     _add_number(parser, "--actors", Plan.actors, "workers, each with a captioner of its own")
     _add_number(parser, "--cpus", Plan.cpus, "cores of each worker")

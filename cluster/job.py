@@ -16,60 +16,33 @@ import os
 import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
+from pathlib import Path
 from time import perf_counter
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-import pyarrow
 import torch
-from pyarrow import parquet
 
+from cluster.formats import DEFAULT, FORMATS
 from cluster.store import Store
 from collection.job import Job
-from collection.journal import describe_changes, record_line
+from collection.journal import describe_changes
 from model.captioner import DecodingOptions
 from model.files import file_digest
-from model.registry import load_captioner
+from model.registry import load_captioner, used_settings
 from model.settings import ModelSettings
 
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no usage is reported
 import ray
 from ray.data import ActorPoolStrategy, DataContext
 
-Format = Literal["parquet", "jsonl"]
 DESCRIPTION = "job.json"
-_OBJECT_STORE_BYTES = 100 * 2**20  # photographs do not pass through it
-
-_WORD = pyarrow.struct(
-    {
-        "text": pyarrow.string(),
-        "probability": pyarrow.float64(),
-        "attention": pyarrow.list_(pyarrow.list_(pyarrow.float64())),
-    }
-)
-_CAPTION = pyarrow.struct(
-    {
-        "text": pyarrow.string(),
-        "log_probability": pyarrow.float64(),
-        "mean_probability": pyarrow.float64(),
-        "words": pyarrow.list_(_WORD),
-    }
-)
-SCHEMA = pyarrow.schema(
-    {
-        "path": pyarrow.string(),
-        "caption": pyarrow.string(),
-        "captions": pyarrow.list_(_CAPTION),
-        "low_confidence": pyarrow.bool_(),
-        "model": pyarrow.struct({name: pyarrow.string() for name in ("name", "digest", "device")}),
-        "error": pyarrow.struct({name: pyarrow.string() for name in ("code", "message")}),
-    }
-)
-"""A record of `model.captioning_job.Job` as Parquet has it."""
+_OBJECT_STORE_BYTES = 100 * 2**20  # images do not pass through it
 
 
 class JobRefused(ValueError):
-    """The job cannot begin, or go on, here; the message says why."""
+    """The job cannot begin, or resume, here; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +52,12 @@ class Plan:
     input: str
     """Address of a folder; see cluster.store.Store."""
     output: str
-    format: Format = "parquet"
+    format: str = DEFAULT
+    """One of cluster.formats.FORMATS."""
     model: ModelSettings = ModelSettings()
     options: DecodingOptions = DecodingOptions()
     batch_size: int = 16
-    """Photographs captioned at once."""
+    """Images captioned at once."""
     part_batches: int = 32
     """Batches in a part: what a killed worker loses at most."""
     actors: int = 2
@@ -97,7 +71,7 @@ class Plan:
 
     def describe(self, photographs: Sequence[str]) -> dict[str, Any]:
         """All that decides over what is in a file of the output. Raises OSError for a model file that is missing."""
-        weights = [self.model.checkpoint, self.model.vocabulary] if self.model.backend == "cnn-lstm" else []
+        weights = [value for value in used_settings(self.model).values() if isinstance(value, Path)]
         return {
             "input": self.input,
             "photographs": len(photographs),
@@ -128,7 +102,7 @@ class Done(NamedTuple):
     process: int
 
 
-def part_name(part: int, format: Format) -> str:
+def part_name(part: int, format: str) -> str:
     return f"part-{part:06}.{format}"
 
 
@@ -145,11 +119,7 @@ class PartWorker:
         start = perf_counter()
         records = list(chain.from_iterable(self.job.run(task["photographs"])))
         name = part_name(task["part"], self.plan.format)
-        if self.plan.format == "parquet":
-            table = pyarrow.Table.from_pylist(records, SCHEMA)
-            self.output.save(name, lambda file: parquet.write_table(table, file))
-        else:
-            self.output.save(name, lambda file: file.writelines(record_line(record).encode() for record in records))
+        self.output.save(name, partial(FORMATS[self.plan.format], records))
         failed = sum("error" in record for record in records)
         seconds = perf_counter() - start
         return Done(task["part"], len(records), failed, seconds, socket.gethostname(), os.getpid())._asdict()
@@ -196,7 +166,7 @@ def run(plan: Plan, tasks: Sequence[Task]) -> Iterator[Done]:
         return
     _connect(plan)
     try:
-        logging.getLogger("ray.data").setLevel(logging.ERROR)  # `Done` tells how it goes
+        logging.getLogger("ray.data").setLevel(logging.ERROR)  # `Done` reports progress
         context = DataContext.get_current()
         context.enable_progress_bars = False
         context.max_errored_blocks = -1  # the other parts are written nevertheless

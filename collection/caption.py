@@ -16,7 +16,7 @@ from tqdm import tqdm
 from collection.job import Job
 from collection.journal import Journal, JournalRefused, Record
 from collection.metadata import MetadataRefused, require_library, write_described_copy
-from collection.outputs import FORMATS, File, Output, Sidecars, Stream, problem, sidecar
+from collection.outputs import DEFAULT, FORMATS, Format, problem
 from collection.walk import STANDARD_INPUT, find_photographs, read_list
 from model.arguments import (
     add_decoding_arguments,
@@ -67,10 +67,11 @@ class Tally:
 def main(arguments: Sequence[str] | None = None) -> int:
     """See Tally.status; 2 also where options, model or files forbid it, 130 after Ctrl-C."""
     parsed, tally = _parse(arguments), Tally()
+    format = FORMATS[parsed.format]()
     try:
-        return _run(parsed, tally)
+        return _run(parsed, format, tally)
     except KeyboardInterrupt:
-        how = "; the same command goes on from there" if parsed.output or parsed.format == "sidecar" else ""
+        how = "; the same command goes on from there" if parsed.output or format.is_resumable_without_file else ""
         print(f"\nstopped after {tally.done:,} of {tally.total:,} photographs{how}", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # `| head` has seen enough
@@ -91,9 +92,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--from", dest="lists", action="append", default=[], metavar="FILE", help="paths, one a line")
     parser.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
-    parser.add_argument(
-        "--format", choices=FORMATS, default=FORMATS[0], help="default jsonl; sidecar: a .txt beside each photograph"
-    )
+    formats = "; ".join(f"{name}: {format.help}" for name, format in FORMATS.items())
+    parser.add_argument("--format", choices=FORMATS, default=DEFAULT, help=f"{formats} (default {DEFAULT})")
     parser.add_argument(
         "--write-metadata", type=Path, metavar="DIR", help="also copies into DIR with the caption as their description"
     )
@@ -104,37 +104,43 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parsed = parser.parse_args(current_names(arguments))
     if not parsed.paths and not parsed.lists:
         parser.error("which photographs? Name a PATH, or a list of paths with --from")
-    if parsed.output and parsed.format in ("text", "sidecar"):
+    if parsed.output and not FORMATS[parsed.format].takes_file:
         parser.error(f"--format {parsed.format} goes into no file: leave --output out")
     return parsed
 
 
-def _run(parsed: argparse.Namespace, tally: Tally) -> int:
+def _run(parsed: argparse.Namespace, format: Format, tally: Tally) -> int:
     options = decoding_options(parsed)
     if parsed.write_metadata:
         require_library()
-    find = _finder(parsed)
+    find = _finder(parsed, format)
     tally.total = sum(1 for _ in find())
     if not tally.total:
         raise NothingToCaption("there are no photographs to caption in what was named")
     job = Job(load_captioner(model_settings(parsed)), options, parsed.batch_size, parsed.workers)
     paths = find()
-    if not parsed.output:
-        return _write(job, paths, parsed, tally, Sidecars() if parsed.format == "sidecar" else Stream(parsed.format))
-    with Journal(parsed.output, _identity(job, parsed)) as journal:
-        tally.add(journal.recover(paths, job.batch_size))
-        tally.before = tally.done
-        return _write(job, paths, parsed, tally, File(parsed.format, journal))
+    if parsed.output:
+        with Journal(parsed.output, _identity(job, parsed)) as journal:
+            tally.add(journal.recover(paths, job.batch_size))
+            tally.before = tally.done
+            _write(_records(job, paths, parsed), tally, journal.append, show_progress=True)
+            format.finish(journal)
+    else:
+        in_the_way = format.is_for_reading or (format.uses_standard_output and sys.stdout.isatty())
+        _write(_records(job, paths, parsed), tally, format.write, show_progress=not in_the_way)
+    if parsed.output or not format.is_for_reading:
+        before = f" ({tally.before:,} of them before)" if tally.before else ""
+        where = f" in {parsed.output}" if parsed.output else ""
+        print(f"{tally.captioned:,} captioned, {tally.failed:,} failed{before}{where}", file=sys.stderr)
+    return tally.status
 
 
-def _finder(parsed: argparse.Namespace) -> Callable[[], Iterator[str]]:
+def _finder(parsed: argparse.Namespace, format: Format) -> Callable[[], Iterator[str]]:
     """Finds the photographs anew at every call; standard input is read only now."""
     lists = [name for name in parsed.paths if name == STANDARD_INPUT] + parsed.lists
     names = [name for name in parsed.paths if name != STANDARD_INPUT]
     names += chain.from_iterable(map(read_list, lists))
-    if parsed.format != "sidecar":
-        return lambda: find_photographs(names, parsed.write_metadata)
-    return lambda: (path for path in find_photographs(names, parsed.write_metadata) if not sidecar(path).exists())
+    return lambda: (path for path in find_photographs(names, parsed.write_metadata) if not format.is_done(path))
 
 
 def _identity(job: Job, parsed: argparse.Namespace) -> dict[str, Any]:
@@ -152,25 +158,25 @@ def _identity(job: Job, parsed: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _write(job: Job, paths: Iterator[str], parsed: argparse.Namespace, tally: Tally, output: Output) -> int:
-    is_for_reading = parsed.format == "text"
-    in_the_way = is_for_reading or (isinstance(output, Stream) and sys.stdout.isatty())
+def _records(job: Job, paths: Iterator[str], parsed: argparse.Namespace) -> Iterator[list[Record]]:
+    """In batches, with the copies that --write-metadata asks for."""
+    for records in job.run(paths):
+        if parsed.write_metadata:
+            records = [_with_copy(record, parsed.write_metadata) for record in records]
+        yield records
+
+
+def _write(
+    batches: Iterator[list[Record]], tally: Tally, write: Callable[[list[Record]], None], show_progress: bool
+) -> None:
     seconds = 0.2 if sys.stderr.isatty() else 30  # a log needs no more
     with tqdm(
-        total=tally.total, initial=tally.done, unit=" photographs", disable=in_the_way, mininterval=seconds
+        total=tally.total, initial=tally.done, unit=" photographs", disable=not show_progress, mininterval=seconds
     ) as progress:
-        for records in job.run(paths):
-            if parsed.write_metadata:
-                records = [_with_copy(record, parsed.write_metadata) for record in records]
-            output.write(records)
+        for records in batches:
+            write(records)
             tally.add(records)
             progress.update(len(records))
-    output.finish()
-    if not is_for_reading:
-        before = f" ({tally.before:,} of them before)" if tally.before else ""
-        where = f" in {parsed.output}" if parsed.output else ""
-        print(f"{tally.captioned:,} captioned, {tally.failed:,} failed{before}{where}", file=sys.stderr)
-    return tally.status
 
 
 def _with_copy(record: Record, folder: Path) -> Record:

@@ -18,7 +18,7 @@ from model.errors import ImageRefused
 from model.images import decode_image
 
 Decoded = Image.Image | Record
-"""A photograph, or {"error": {"code", "message"}}."""
+"""An image, or {"error": {"code", "message"}}."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Job:
     captioner: Captioner
     options: DecodingOptions = DecodingOptions()
     batch_size: int = 16
-    """Photographs captioned at once. As many again are decoded meanwhile: no more are in memory."""
+    """Images captioned at once. As many again are decoded meanwhile: no more are in memory."""
     workers: int = 2
     """Threads that read and decode."""
     read: Callable[[str], bytes] = read_photograph
@@ -55,9 +55,9 @@ class Job:
 def decode_ahead(
     paths: Iterable[str], workers: int, ahead: int, read: Callable[[str], bytes] = read_photograph
 ) -> Iterator[tuple[str, Decoded]]:
-    """Each path with its photograph, or with the error that its record tells, in order.
+    """Each path with its image, or with the error of its record, in order.
 
-    At most `ahead` photographs are decoded, or being decoded, that were not asked for yet.
+    At most `ahead` images are decoded, or being decoded, that were not asked for yet.
     """
     with ThreadPoolExecutor(workers, "decode") as pool:
         pending: deque[tuple[str, Future[Decoded]]] = deque()

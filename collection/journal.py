@@ -1,14 +1,14 @@
-"""A long run's results on their way: what is written so far survives a kill, and the same run goes on from there.
+"""A long run's results on their way: what is written so far survives a kill, and the same run resumes from there.
 
-Beside FILE stand FILE.part, one JSON record a line in the order of the photographs, and FILE.part.json, which says
-what run it is the part of. When all is done FILE takes their place.
+Beside FILE stand FILE.part, one JSON record a line in the order of the photographs, and FILE.part.json, which
+describes the run that it is the part of. When all is done FILE takes their place.
 """
 
 from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +20,7 @@ Record = dict[str, Any]
 
 
 class JournalRefused(RuntimeError):
-    """The run cannot begin, or go on, here; the message says why and what to do."""
+    """The run cannot begin, or resume, here; the message says why and what to do."""
 
 
 def record_line(record: Record) -> str:
@@ -37,7 +37,7 @@ def describe_changes(begun: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 class Journal:
     """Open from `with` to its end; one run at a time.
 
-    `run` tells what decides over the records, by name. Raises JournalRefused where FILE is there already, where another
+    `run` holds what decides over the records, by name. Raises JournalRefused where FILE is there already, where another
     run holds it, and where its part was begun by another `run`; OSError.
     """
 
@@ -112,16 +112,13 @@ class Journal:
         self._stream.write("".join(map(record_line, records)).encode("ascii"))
         self._stream.flush()
 
-    def finish(self, lines: Iterable[str] | None = None) -> None:
-        """Puts FILE in its place: the records themselves, or `lines` made of them."""
-        if lines is None:
+    def finish(self, write: Callable[[Path], None] | None = None) -> None:
+        """Puts FILE in its place: the records themselves, or what `write` makes of them at the path it is given."""
+        if write is None:
             self.part.replace(self.file)
         else:
-            with (
-                atomic_write(self.file) as temporary,
-                temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream,
-            ):
-                stream.writelines(lines)
+            with atomic_write(self.file) as temporary:
+                write(temporary)
             self.part.unlink()
         self._description.unlink()
 

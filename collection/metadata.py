@@ -1,7 +1,7 @@
 """A photograph's caption in the photograph itself: XMP dc:description and IPTC Caption/Abstract, pixels untouched.
 
 XMP Specification Part 1 (ISO 16684-1) and IPTC-IIM 4.2. By Exiv2 through pyexiv2, which is not installed with the
-rest: it is under the GPL 3 (requirements-metadata.txt).
+rest: it is under the GPL 3 (requirements/metadata.txt).
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def require_library() -> None:
     try:
         import pyexiv2
     except ImportError as error:
-        raise MetadataRefused("writing metadata needs: pip install -r requirements-metadata.txt") from error
-    pyexiv2.set_log_level(4)  # what it has to say comes as an exception
+        raise MetadataRefused("writing metadata needs: pip install -r requirements/metadata.txt") from error
+    pyexiv2.set_log_level(4)  # what it would log comes as an exception
 
 
 def described(photograph: bytes, caption: str) -> bytes:

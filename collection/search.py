@@ -13,7 +13,7 @@ import os
 import re
 import sqlite3
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -52,6 +52,13 @@ class Found:
     """The line in the JSONL, counted from 1."""
     path: str
     caption: str
+
+
+_FORMATS: dict[str, Callable[[Found], str]] = {
+    "text": lambda found: f"{found.path}: {found.caption}",
+    "jsonl": lambda found: json.dumps(asdict(found)),
+}
+"""A line of standard output, by the name that `--format` knows it by. The first is the default."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--where", required=True, metavar="WORDS", help='all must occur; "in quotes" together; snow* begins a word'
     )
     parser.add_argument("--limit", type=int, default=20, metavar="N", help="the best N (default 20)")
-    parser.add_argument("--format", choices=("text", "jsonl"), default="text")
+    parser.add_argument("--format", choices=_FORMATS, default=next(iter(_FORMATS)))
     parsed = parser.parse_args(arguments)
     if parsed.limit < 1:
         parser.error("--limit must be above 0")
@@ -189,7 +196,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     for one in found:
-        text = f"{one.path}: {one.caption}" if parsed.format == "text" else json.dumps(asdict(one))
-        sys.stdout.buffer.write(os.fsencode(text) + b"\n")
+        sys.stdout.buffer.write(os.fsencode(_FORMATS[parsed.format](one)) + b"\n")
     print(f"{len(found):,} of {total:,} found", file=sys.stderr)
     return 0 if found else 1

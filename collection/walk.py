@@ -23,7 +23,7 @@ def find_photographs(names: Sequence[str], leave_out: Path | None = None) -> Ite
 
     A file is taken whatever it is called. Of a folder, with the folders in it, and of a pattern with *, ? or [, the
     files with an image's extension are taken, sorted by name; hidden ones, linked folders and the folder `leave_out`
-    are passed over. What does not exist or cannot be listed is given as it is: reading it tells why.
+    are passed over. What does not exist or cannot be listed is given as it is: reading it raises the reason.
     """
     skipped = leave_out.resolve() if leave_out else None
     for name in names:

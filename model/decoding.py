@@ -181,9 +181,9 @@ def _roll_out(
         if len(alive) < len(rows):
             state = state.select(alive)
             rows, last, ended, paths = (part[alive] for part in (rows, last, ended, paths))
-    said, log_probabilities, attention = (part.transpose(0, 1) for part in history.stacked())
-    lengths = (said == tokens.end).int().argmax(dim=1) + 1
-    hypotheses = _hypotheses(said, log_probabilities, attention, lengths)
+    words, log_probabilities, attention = (part.transpose(0, 1) for part in history.stacked())
+    lengths = (words == tokens.end).int().argmax(dim=1) + 1
+    hypotheses = _hypotheses(words, log_probabilities, attention, lengths)
     return [hypotheses[i * each : (i + 1) * each] for i in range(images)]
 
 
@@ -318,6 +318,6 @@ class _Pool:
             log_probabilities.append(scores[step].gather(1, beam).where(alive, end_score))
             beam = parents[step].gather(1, beam).where(alive, beam)
             maps.append(attention[step].gather(1, beam.unsqueeze(2).expand(-1, -1, attention.shape[3])))
-        said, each, looked = (torch.stack(part[::-1], dim=2)[exist] for part in (words, log_probabilities, maps))
-        found = iter(_hypotheses(said, each, looked, position[exist] + 1))
+        tokens, each, looked_at = (torch.stack(part[::-1], dim=2)[exist] for part in (words, log_probabilities, maps))
+        found = iter(_hypotheses(tokens, each, looked_at, position[exist] + 1))
         return [[next(found) for _ in range(number)] for number in exist.sum(dim=1).tolist()]

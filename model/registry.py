@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from model.captioner import Captioner
 from model.errors import BackendUnavailable
@@ -12,14 +13,49 @@ from model.settings import ModelSettings
 if TYPE_CHECKING:
     import torch  # takes seconds and memory, which a process that only names back ends does not have to spend
 
+
+class Backend(NamedTuple):
+    target: str
+    """Module and class, which is a `Captioner` with `load(settings, device)`."""
+    settings: tuple[str, ...]
+    """Those of ModelSettings that it goes by, beside those that all do."""
+
+
 BACKENDS = {
-    "cnn-lstm": "model.cnn_lstm.captioner:CnnLstmCaptioner",
-    "blip": "model.huggingface.blip:BlipCaptioner",
-    "blip2": "model.huggingface.blip2:Blip2Captioner",
-    "clipcap": "model.huggingface.clipcap.captioner:ClipCapCaptioner",
-    "onnx": "model.cnn_lstm.onnx:OnnxCaptioner",
+    "cnn-lstm": Backend("model.cnn_lstm.captioner:CnnLstmCaptioner", ("checkpoint", "vocabulary", "tta", "image_size")),
+    "blip": Backend("model.huggingface.blip:BlipCaptioner", ("weights", "revision", "prompt")),
+    "blip2": Backend("model.huggingface.blip2:Blip2Captioner", ("weights", "revision", "prompt")),
+    "clipcap": Backend("model.huggingface.clipcap.captioner:ClipCapCaptioner", ("weights", "revision")),
+    "onnx": Backend("model.cnn_lstm.onnx:OnnxCaptioner", ("weights",)),
 }
-"""By the name that operators choose: the class, which is a `Captioner` with `load(settings, device)`."""
+"""By the name that operators choose."""
+_OF_ALL = ("backend", "device", "dtype")
+
+
+def used_settings(settings: ModelSettings) -> dict[str, Any]:
+    """The settings that the chosen back end goes by, with their values. Raises BackendUnavailable."""
+    return {name: getattr(settings, name) for name in (*_OF_ALL, *_chosen(settings).settings)}
+
+
+def users_of(setting: str) -> list[str]:
+    """The back ends that go by a setting."""
+    return [name for name, backend in BACKENDS.items() if setting in (*_OF_ALL, *backend.settings)]
+
+
+def _chosen(settings: ModelSettings) -> Backend:
+    if settings.backend not in BACKENDS:
+        raise BackendUnavailable(f"there is no back end '{settings.backend}'; choose one of {', '.join(BACKENDS)}")
+    return BACKENDS[settings.backend]
+
+
+def check_settings(settings: ModelSettings) -> None:
+    """Raises BackendUnavailable for a value that there is not, and for a setting that the back end would ignore."""
+    used = used_settings(settings)
+    settings.check()
+    for setting in dataclasses.fields(settings):
+        if setting.name not in used and getattr(settings, setting.name) != setting.default:
+            users = ", ".join(users_of(setting.name))
+            raise BackendUnavailable(f"{setting.name} is for {users} alone, not for {settings.backend}")
 
 
 def choose_device(name: str) -> torch.device:
@@ -41,16 +77,14 @@ def load_captioner(settings: ModelSettings = ModelSettings()) -> Captioner:
     Raises BackendUnavailable, and what the back end's loader raises for its files
     (FileNotFoundError, CheckpointMismatch, VocabularyRefused).
     """
-    if settings.backend not in BACKENDS:
-        raise BackendUnavailable(f"there is no back end '{settings.backend}'; choose one of {', '.join(BACKENDS)}")
-    settings.check()
+    check_settings(settings)
     device = choose_device(settings.device)
-    module, name = BACKENDS[settings.backend].split(":")
+    module, name = _chosen(settings).target.split(":")
     try:
         captioner: Captioner = getattr(import_module(module), name).load(settings, device)
     except ImportError as error:
         raise BackendUnavailable(
             f"the back end '{settings.backend}' needs packages that are not installed ({error.name or error}): "
-            "pip install -r requirements-backends.txt"
+            "pip install -r requirements/backends.txt"
         ) from error
     return captioner

@@ -22,14 +22,13 @@ RENAMED = {"look": ("tta", {"thorough": "true", "usual": "false"})}
 log = logging.getLogger(__name__)
 
 
-def _setting(default: Any, help: str, choices: tuple[str, ...] = (), backends: tuple[str, ...] = ()) -> Any:
-    """`backends` are those that use it, where not all do."""
-    return field(default=default, metadata={"help": help, "choices": choices, "backends": backends})
+def _setting(default: Any, help: str, choices: tuple[str, ...] = ()) -> Any:
+    return field(default=default, metadata={"help": help, "choices": choices})
 
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """docs/backends.md says more. Values are checked by `check`."""
+    """docs/backends.md says more; which back end goes by which of them stands beside its name, in model/registry.py."""
 
     backend: str = _setting("cnn-lstm", "which captioner: a name in model/registry.py")
     checkpoint: Path = _setting(_SHIPPED / "best_model.pth", "weights of cnn-lstm")
@@ -38,12 +37,10 @@ class ModelSettings:
     weights: str = _setting(
         "",
         "weights of the other back ends: a folder, or a name on the Hugging Face Hub",
-        backends=("blip", "blip2", "clipcap", "onnx"),
     )
     revision: str = _setting(
         "",
         "commit, tag or branch of a name on the Hub; known names have a pinned commit",
-        backends=("blip", "blip2", "clipcap"),
     )
     dtype: Dtype = _setting(
         "auto",
@@ -54,28 +51,23 @@ class ModelSettings:
     prompt: str = _setting(
         "",
         "text that a caption of blip or blip2 goes on from, or a question for blip2",
-        backends=("blip", "blip2"),
     )
     tta: bool = _setting(
         False,
         "test-time augmentation: a photograph is seen mirrored, too, for better captions in nearly twice the time",
-        backends=("cnn-lstm",),
     )
     image_size: int = _setting(
         0,
         "pixels a side that cnn-lstm is shown, a multiple of 32; 0: as in training (288 for the shipped weights); 224 "
         "is faster, and sees less",
-        backends=("cnn-lstm",),
     )
 
     def check(self) -> None:
-        """Raises BackendUnavailable for a value that there is not, and for a setting that the back end would ignore."""
+        """Raises BackendUnavailable for a value that there is not."""
         for setting in dataclasses.fields(self):
-            value, choices, backends = getattr(self, setting.name), *map(setting.metadata.get, ("choices", "backends"))
+            value, choices = getattr(self, setting.name), setting.metadata["choices"]
             if choices and value not in choices:
                 raise BackendUnavailable(f"there is no {setting.name} '{value}'; choose one of {', '.join(choices)}")
-            if backends and value != setting.default and self.backend not in backends:
-                raise BackendUnavailable(f"{setting.name} is for {', '.join(backends)} alone, not for {self.backend}")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> ModelSettings:

@@ -8,7 +8,7 @@ from flask import Flask, Response
 
 from service import about, access, errors, routes, search
 from service.engine.supervisor import Supervisor
-from service.observability import requests as observability
+from service.observability import request_log
 from service.settings import ROOT, Settings
 
 _SECURITY_HEADERS = {
@@ -37,7 +37,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes + routes.MULTIPART_OVERHEAD
     app.config["MAX_FORM_MEMORY_SIZE"] = app.config["MAX_CONTENT_LENGTH"]  # a long text field is no image: 400
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the order of the contract is the order for reading
-    observability.register(app)
+    request_log.register(app)
     access.register(app, settings)
     host = Supervisor(settings)
     app.extensions["captioner"] = host

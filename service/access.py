@@ -20,7 +20,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from model.errors import SettingRefused
 from service.errors import failure
-from service.observability.requests import REQUEST_ID_HEADER
+from service.observability.request_log import REQUEST_ID_HEADER
 from service.settings import Settings
 
 KEY_HEADER = "X-API-Key"

@@ -7,6 +7,7 @@ from typing import Any
 
 from model.captioner import DecodingOptions
 from model.images import FORMATS, MAX_PIXELS
+from model.registry import used_settings
 from service.engine.supervisor import NotReady, Supervisor
 from service.routes import MAX_IMAGES
 from service.settings import Settings
@@ -15,6 +16,9 @@ NAME = "image-captioner"
 VERSION = "0.1.0"
 SUMMARY = "Turns photographs into sentences."
 LICENCE = "MIT"
+
+
+_SHOWN = ("dtype", "tta", "image_size")  # of the model's settings: the others name files, or are told elsewhere
 
 
 def describe_service(host: Supervisor) -> dict[str, Any]:
@@ -35,6 +39,11 @@ def describe_service(host: Supervisor) -> dict[str, Any]:
         "model": model
         | {
             "licence": capabilities.get("licence"),
+            "settings": {
+                name: value
+                for name, value in used_settings(settings.model).items()
+                if name in ("dtype", "tta", "image_size")
+            },
             "capabilities": {name: value for name, value in capabilities.items() if name != "licence"},
         },
         "formats": list(FORMATS),

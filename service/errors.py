@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from model.errors import ImageRefused, OptionRefused
 from service.engine.batching import Busy
 from service.engine.supervisor import CaptioningFailed, ClientLeft, DeadlineExceeded, NotReady
-from service.observability.requests import request_id
+from service.observability.request_log import request_id
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from model.images import FORMATS
 from service import access, schemas
 from service.description import LICENCE, NAME, SUMMARY, VERSION, limits
 from service.errors import CODES
-from service.observability.requests import REQUEST_ID_HEADER, REQUEST_ID_PATTERN
+from service.observability.request_log import REQUEST_ID_HEADER, REQUEST_ID_PATTERN
 from service.routes import IMAGE_FIELDS
 from service.schemas import Schema, reference
 from service.search import MOST_RESULTS, RESULTS

@@ -17,7 +17,7 @@ from model.images import FORMATS, LONGEST_SIDE
 from service.controls import controls
 from service.engine.supervisor import Captioned, Supervisor
 from service.errors import BadRequest, explain
-from service.observability.requests import note
+from service.observability.request_log import note
 from service.worker import has_left
 
 blueprint = Blueprint("captions", __name__)

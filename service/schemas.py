@@ -10,7 +10,7 @@ from model.captioner import DecodingOptions
 from model.images import FORMATS
 from service.description import describe_option
 from service.errors import CODES
-from service.observability.requests import REQUEST_ID_PATTERN
+from service.observability.request_log import REQUEST_ID_PATTERN
 from service.routes import IMAGE_FIELDS
 
 Schema = dict[str, Any]
@@ -188,6 +188,7 @@ def _info() -> Schema:
                     "digest": not_yet,
                     "device": not_yet,
                     "licence": not_yet | {"description": "of the weights; null until the model is loaded"},
+                    "settings": {"type": "object", "description": "of the model, as the operator chose"},
                     "capabilities": {
                         "type": "object",
                         "description": "what the model can do; empty until it is loaded",

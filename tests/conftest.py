@@ -3,9 +3,6 @@
 import os
 import resource
 import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +13,9 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import pytest
-import requests
 import torch
 
+from benchmarks.server import Server, running_server
 from model.registry import load_captioner
 from model.settings import ModelSettings
 
@@ -26,8 +23,45 @@ from model.settings import ModelSettings
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parent.parent
+SLOW = (
+    "cluster/",
+    "collection/test_command_line.py::test_killed",
+    "collection/test_walk.py::test_no_more_than_two_batches_are_in_memory",
+    "hostile/",
+    "model/cnn_lstm/test_captioner.py::test_with_test_time_augmentation",
+    "model/cnn_lstm/test_export.py",
+    "model/huggingface/test_blip2.py",
+    "model/test_command_line.py::test_as_a_person_calls_it",
+    "service/test_access.py",
+    "service/test_backends.py",
+    "service/test_lifecycle.py",
+    "service/test_observability.py",
+    "service/test_overload.py",
+    "test_benchmarks.py",
+    "training/data/test_shapes.py::test_the_shipped_captioner_learns_them",
+    "training/evaluation/test_evaluate.py",
+    "training/evaluation/test_metrics.py::test_meteor",
+    "training/evaluation/test_pictures.py",
+    "training/test_ablation.py::test_every_variant",
+    "training/test_average.py::test_the_command",
+    "training/test_clipcap.py",
+    "training/test_distributed.py",
+    "training/test_finetune.py",
+    "training/test_init.py",
+    "training/test_refusals.py",
+    "training/test_resume.py",
+    "training/test_train.py",
+    "web/",
+)
+"""How the names of slow tests begin, besides those that ask for `server`."""
 SHIPPED = ModelSettings(checkpoint=ROOT / "best_model.pth", vocabulary=ROOT / "vocab.pkl", device="cpu")
-_CAPTIONER = "service.engine.captioner_process"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`slow`: what takes more than ten seconds or starts a server, which `make quick` leaves out."""
+    for item in items:
+        if item.nodeid.removeprefix("tests/").startswith(SLOW) or "server" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
@@ -56,86 +90,11 @@ def no_file_larger_than(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (usual, hard))
 
 
-class Server:
-    def __init__(self, process: subprocess.Popen, port: int, log: Path) -> None:
-        self.process, self.port, self.log = process, port, log
-        self.url = f"http://127.0.0.1:{port}"
-
-    def wait_until_healthy(self, seconds: float = 120) -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            assert self.process.poll() is None, self.log.read_text()
-            try:
-                if requests.get(self.url + "/health", timeout=5).ok:
-                    return
-            except requests.RequestException:
-                pass
-            time.sleep(0.2)
-        raise AssertionError(f"not healthy in {seconds} s:\n{self.log.read_text()}")
-
-    def health(self) -> dict:
-        return requests.get(self.url + "/health", timeout=10).json()
-
-    @property
-    def worker(self) -> int:
-        """gunicorn's process that answers."""
-        return next(pid for pid, command in descendants(self.process.pid).items() if _CAPTIONER not in command)
-
-    @property
-    def captioner(self) -> int | None:
-        """The process that holds the model; None while there is none."""
-        found = [pid for pid, command in descendants(self.process.pid).items() if _CAPTIONER in command]
-        return max(found, default=None)
-
-
-def descendants(pid: int) -> dict[int, str]:
-    """Command lines of a process's children, and theirs, that have not ended."""
-    parents, commands = {}, {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            commands[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ")
-        except OSError:  # ended in between
-            continue
-    found, last = set(), {pid}
-    while last:
-        last = {child for child, parent in parents.items() if parent in last}
-        found |= last
-    return {child: commands[child] for child in found if commands.get(child)}
-
-
 def wait_until(condition, seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"not so in {seconds} s"
         time.sleep(0.05)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@contextmanager
-def running_server(folder: Path, command: tuple[str, ...] = ("app.py",), **environment: str) -> Iterator[Server]:
-    """A server process of its own, ended on leaving; `command` are the words after python."""
-    port = free_port()
-    log = folder / "server.log"
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, *command],
-            cwd=ROOT,
-            env=os.environ | {"PORT": str(port)} | environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # so that a test can kill it with its workers
-        )
-        try:
-            yield Server(process, port, log)
-        finally:
-            process.terminate()
-            process.wait(60)
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,8 @@
 
 Reports counts, missing and damaged photographs, the same photograph twice, caption lengths, how many words the
 vocabulary will know (and, with --vocabulary, which are new to a trained captioner), and leakage: photographs of the
-dev or test split that are also in the training split (training/leakage.py). Prints the report as JSON, with --output
-writes it too, and draws a page of samples with their captions. Exit status 1 where there is leakage.
+dev or test split that are also in the training split (training/data/leakage.py). Prints the report as JSON, with
+--output writes it too, and draws a page of samples with their captions. Exit status 1 where there is leakage.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _NEW_WORDS_TOLD = 30
 @dataclass(frozen=True)
 class Config:
     data: Path
-    """Folder in one of the layouts of training/layouts.py."""
+    """Folder in one of the layouts of training/data/layouts.py."""
     output: Path | None = None
     """JSON file for the report."""
     page: Path = Path("runs/check.html")

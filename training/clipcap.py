@@ -14,9 +14,9 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,15 +43,16 @@ from model.huggingface.clipcap.mapping import Kind, MappingConfig
 from model.huggingface.weights import fetch
 from model.registry import choose_device
 from training.data.clipcap import IGNORED, Embeddings, TrainingData, compute_embeddings
-from training.data.records import DatasetRefused, Record, in_split, name_dataset, read_dataset
+from training.data.records import Record, name_dataset, read_dataset
 from training.engine import LossNotFinite
 from training.evaluation.metrics import score
-from training.failures import FAILURES, exit_status
 from training.results import Results
-from training.settings import check_same_run, deciding
+from training.settings import deciding
+from training.trainer import Trainer, deterministic_on, run_training, train_and_dev
 
 _DEV_OPTIONS = DecodingOptions(method="beam", beam_size=3)
 _DECODED_AT_ONCE = 32
+_NOT_BEGUN = "interrupted before an epoch was over; the same command begins again"
 
 
 @dataclass(frozen=True)
@@ -100,48 +101,6 @@ class Config:
         return deciding(self, left_out)
 
 
-def train_one_epoch(
-    network: ClipCapNetwork,
-    data: TrainingData,
-    optimizer: torch.optim.Optimizer,
-    *,
-    fine_tune_gpt2: bool,
-    batch_size: int,
-    seed: int,
-    learning_rate_at: Callable[[int], float],
-    mixed_precision: bool = False,
-    description: str = "training",
-) -> float:
-    """All captions once; gives the mean cross-entropy of a token.
-
-    All randomness comes from `seed`, so an epoch repeated from the same weights ends with the same weights.
-    `learning_rate_at` takes the number of the batch and gives the rate. Raises LossNotFinite.
-    """
-    device = next(network.parameters()).device
-    torch.manual_seed(seed)
-    network.train()
-    network.gpt.train(fine_tune_gpt2)  # frozen, it is used as it is: without dropout
-    total, seen = 0.0, 0
-    with tqdm(total=len(data.captions), unit="caption", desc=description) as bar:
-        for number, (embeddings, tokens) in enumerate(data.batches(batch_size, torch.Generator().manual_seed(seed))):
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate_at(number)
-            embeddings, tokens = embeddings.to(device), tokens.to(device)
-            with torch.autocast(device.type, torch.bfloat16, mixed_precision):
-                logits = network(embeddings, tokens.clamp_min(0))
-            loss = F.cross_entropy(logits.flatten(0, 1).float(), tokens.flatten(), ignore_index=IGNORED)
-            if not math.isfinite(loss.item()):
-                raise LossNotFinite(f"the loss is {loss.item()} after {bar.n} captions of {description}")
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            count = int((tokens != IGNORED).sum())
-            total, seen = total + loss.item() * count, seen + count
-            bar.update(len(tokens))
-            bar.set_postfix(loss=f"{total / seen:.3f}", refresh=False)
-    return total / seen
-
-
 @torch.inference_mode()
 def best_captions(captioner: ClipCapCaptioner, embeddings: Tensor, options: DecodingOptions) -> list[str]:
     """Of each image embedding (photographs, size)."""
@@ -155,20 +114,22 @@ def best_captions(captioner: ClipCapCaptioner, embeddings: Tensor, options: Deco
     return texts
 
 
-class Run:
-    """One training from start to end; `state` and the learnt weights are all that survives a kill."""
+class ClipCapTrainer(Trainer):
+    """In one stage; of the weights only those that learn are kept."""
+
+    data: TrainingData
+    dev: Embeddings
+    captioner: ClipCapCaptioner
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.results = Results(config.output)
+        results = Results(config.output, best=FILE, tensorboard=False)
+        super().__init__(results, {"training": config.epochs}, config.patience)
         self.device = choose_device(config.device)
-        # Sums whose order varies between threads would make a resumed run differ in the last bits.
-        torch.use_deterministic_algorithms(self.device.type == "cpu")
+        deterministic_on(self.device)
         records = read_dataset(config.data)
         self.dataset_size = len(records)
-        self.train_records, self.dev_records = in_split(records, "train"), in_split(records, "dev")
-        if not self.train_records or not self.dev_records:
-            raise DatasetRefused(f"{config.data} has no photographs to train on or none to choose by (dev)")
+        self.train_records, self.dev_records = train_and_dev(records, config.data)
         config.output.mkdir(parents=True, exist_ok=True)
         clip = self._source("clip", config.clip, config.clip_revision)
         gpt2 = self._source("gpt2", config.gpt2, config.gpt2_revision)
@@ -180,14 +141,12 @@ class Run:
         sizes = (self.encoder.size, gpt.config.n_embd, config.prefix_length, config.clip_length, config.layers)
         self.mapping = MappingConfig(config.mapping, *sizes)
         self.network = ClipCapNetwork(self.mapping, gpt.requires_grad_(config.fine_tune_gpt2)).to(self.device)
-        self.state: dict[str, Any] = {"best": -math.inf, "since_best": 0, "history": []}
         self.settings = config.settings() | {
             "data": name_dataset(config.data, records),
             "clip": self.clip.digest,
             "gpt2": self.gpt2.digest,
         }
-        self._optimizer_state: dict[str, Any] | None = None
-        self._resume()
+        self.resume()
 
     def _source(self, name: str, given: str, revision: str) -> tuple[Path, Source]:
         """The files of a network, to which a link is left where they are a folder's. Raises what `fetch` does."""
@@ -199,128 +158,88 @@ class Run:
             link.symlink_to(folder.resolve())
         return folder, Source(folder.resolve().name)
 
-    @property
-    def best_file(self) -> Path:
-        return self.config.output / FILE
-
-    def run(self) -> None:
-        config, state = self.config, self.state
-        train, dev = (self._embeddings(records) for records in (self.train_records, self.dev_records))
-        data = TrainingData.of(self.train_records, train, self.tokenizer)
-        optimizer = torch.optim.AdamW([p for p in self.network.parameters() if p.requires_grad])
-        if self._optimizer_state is not None:
-            optimizer.load_state_dict(self._optimizer_state)
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        train, self.dev = (self._embeddings(records) for records in (self.train_records, self.dev_records))
+        self.data = TrainingData.of(self.train_records, train, self.tokenizer)
+        self.steps_an_epoch = math.ceil(len(self.data.captions) / self.config.batch_size)
+        self.optimizer = torch.optim.AdamW([p for p in self.network.parameters() if p.requires_grad])
         words = SubWords(self.tokenizer, self.network.gpt.config.vocab_size, self.tokenizer.eos_token_id)
-        captioner = ClipCapCaptioner(self.encoder, self.network, words, self.device, digest="")
-        batches = math.ceil(len(data.captions) / config.batch_size)
-        while len(state["history"]) < config.epochs and state["since_best"] < config.patience:
-            began = time.monotonic()
-            number = len(state["history"]) + 1
-            loss = train_one_epoch(
-                self.network,
-                data,
-                optimizer,
-                fine_tune_gpt2=config.fine_tune_gpt2,
-                batch_size=config.batch_size,
-                seed=config.seed * 100_003 + number,
-                learning_rate_at=partial(self._learning_rate, batches, number - 1),
-                mixed_precision=config.mixed_precision,
-                description=f"epoch {number}",
-            )
-            seconds = time.monotonic() - began
-            speed = len(data.captions) / seconds
-            record = {"epoch": number, "loss": loss, "seconds": seconds, "captions_per_second": speed}
-            self._finish_epoch(record | {"dev": self._dev_scores(captioner, dev)}, optimizer)
-        print(f"finished: CIDEr {state['best']:.3f} on the dev split; the model is {self.best_file}")
+        self.captioner = ClipCapCaptioner(self.encoder, self.network, words, self.device, digest="")
+        yield
+
+    def train_epoch(self, number: int) -> dict[str, Any]:
+        """All captions once; the loss is the mean cross-entropy of a token."""
+        config, data = self.config, self.data
+        seed = config.seed * 100_003 + number
+        torch.manual_seed(seed)
+        self.network.train()
+        self.network.gpt.train(config.fine_tune_gpt2)  # frozen, it is used as it is: without dropout
+        began, total, seen = time.monotonic(), 0.0, 0
+        step = (number - 1) * self.steps_an_epoch
+        with tqdm(total=len(data.captions), unit="caption", desc=f"epoch {number}") as bar:
+            for embeddings, tokens in data.batches(config.batch_size, torch.Generator().manual_seed(seed)):
+                step += 1
+                self.optimizer.param_groups[0]["lr"] = self._learning_rate(step)
+                embeddings, tokens = embeddings.to(self.device), tokens.to(self.device)
+                with torch.autocast(self.device.type, torch.bfloat16, config.mixed_precision):
+                    logits = self.network(embeddings, tokens.clamp_min(0))
+                loss = F.cross_entropy(logits.flatten(0, 1).float(), tokens.flatten(), ignore_index=IGNORED)
+                if not math.isfinite(loss.item()):
+                    raise LossNotFinite(f"the loss is {loss.item()} after {bar.n} captions of epoch {number}")
+                self.optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                self.optimizer.step()
+                count = int((tokens != IGNORED).sum())
+                total, seen = total + loss.item() * count, seen + count
+                bar.update(len(tokens))
+                bar.set_postfix(loss=f"{total / seen:.3f}", refresh=False)
+        seconds = time.monotonic() - began
+        return {"loss": total / seen, "seconds": seconds, "captions_per_second": len(data.captions) / seconds}
 
     def _embeddings(self, records: Sequence[Record]) -> Embeddings:
         return compute_embeddings(records, self.encoder, self.config.cache, dataset_size=self.dataset_size)
 
-    def _learning_rate(self, batches: int, epochs_over: int, batch: int) -> float:
+    def _learning_rate(self, step: int) -> float:
         """Rises along a line for `warmup_steps`, then falls along one to nothing at the end of the last epoch."""
-        step, last, warmup = epochs_over * batches + batch + 1, self.config.epochs * batches, self.config.warmup_steps
+        last, warmup = self.config.epochs * self.steps_an_epoch, self.config.warmup_steps
         factor = step / warmup if step < warmup else (last + 1 - step) / max(1, last + 1 - warmup)
         return self.config.learning_rate * factor
 
-    def _dev_scores(self, captioner: ClipCapCaptioner, embeddings: Embeddings) -> dict[str, float]:
-        usable = [row for row, record in enumerate(self.dev_records) if record.name not in embeddings.refused]
-        texts = best_captions(captioner, embeddings.rows[usable], _DEV_OPTIONS)
+    def evaluate(self) -> dict[str, Any]:
+        usable = [row for row, record in enumerate(self.dev_records) if record.name not in self.dev.refused]
+        texts = best_captions(self.captioner, self.dev.rows[usable], _DEV_OPTIONS)
         references = [[tokenise(text) for text in self.dev_records[row].captions] for row in usable]
-        return score([tokenise(text) for text in texts], references, rouge=False).corpus
+        return {"dev": score([tokenise(text) for text in texts], references, rouge=False).corpus}
 
-    def _finish_epoch(self, record: dict[str, Any], optimizer: torch.optim.Optimizer) -> None:
-        state = self.state
-        state["history"] = [*state["history"], record]
-        better = record["dev"]["CIDEr"] > state["best"]
-        state["since_best"] = 0 if better else state["since_best"] + 1
-        if better:
-            state["best"] = record["dev"]["CIDEr"]
-            self.save_checkpoint(record["dev"])
-        self.results.save_state(
-            {
-                "settings": self.settings,
-                "state": state,
-                "weights": self._learnt(),
-                "optimizer": optimizer.state_dict(),
-            }
-        )
-        self.results.write_record(self._record())
-        scores = ", ".join(f"{name} {value:.3f}" for name, value in record["dev"].items())
-        print(
-            f"epoch {record['epoch']}: loss {record['loss']:.3f}, {record['seconds']:.0f} s, dev {scores}"
-            + (" (best so far)" if better else ""),
-            flush=True,
-        )
-
-    def _learnt(self) -> dict[str, Tensor]:
-        """The weights that training changes."""
-        names = {name for name, parameter in self.network.named_parameters() if parameter.requires_grad}
-        return {name: tensor for name, tensor in self.network.state_dict().items() if name in names}
-
-    def _record(self) -> dict[str, Any]:
-        return {
-            "settings": self.settings,
-            "photographs": len(self.train_records),
-            "torch": str(torch.__version__),
-            "history": self.state["history"],
-        }
-
-    def save_checkpoint(self, dev_scores: dict[str, float]) -> None:
+    def save_best(self, record: Mapping[str, Any]) -> None:
         ClipCapCheckpoint(
             self.mapping,
             self._learnt(),
             self.clip,
             self.gpt2,
             vocabulary_digest(self.tokenizer.get_vocab()),
-            training=self._record(),
-            scores=dev_scores,
-        ).save(self.best_file)
+            training=self.record(),
+            scores=record["dev"],
+        ).save(self.results.best_file)
 
-    def _resume(self) -> None:
-        """Raises ValueError where the output folder holds a run with other settings."""
-        content = self.results.load_state()
-        if content is None:
-            return
-        check_same_run(self.config.output, self.settings, content["settings"])
-        self.state, self._optimizer_state = content["state"], content["optimizer"]
+    def _learnt(self) -> dict[str, Tensor]:
+        """The weights that training changes."""
+        names = {name for name, parameter in self.network.named_parameters() if parameter.requires_grad}
+        return {name: tensor for name, tensor in self.network.state_dict().items() if name in names}
+
+    def weights(self) -> dict[str, Any]:
+        return {"weights": self._learnt()}
+
+    def load_weights(self, content: Mapping[str, Any]) -> None:
         self.network.load_state_dict(content["weights"], strict=False)
-        print(f"going on after epoch {len(self.state['history'])}", flush=True)
+
+    def interrupted(self) -> str:
+        return super().interrupted() if self.history else _NOT_BEGUN
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    run = None
-    try:
-        run = Run(tyro.cli(Config, args=arguments, description=__doc__))
-        run.run()
-    except KeyboardInterrupt:
-        if run is None or not run.state["history"]:
-            print("\ninterrupted before an epoch was over; the same command begins again", file=sys.stderr)
-        else:
-            print(f"\ninterrupted; {run.best_file} can be used, the same command goes on", file=sys.stderr)
-        return 130
-    except FAILURES as error:
-        return exit_status(error, begun=run is not None)
-    return 0
+    return run_training(lambda: ClipCapTrainer(tyro.cli(Config, args=arguments, description=__doc__)), _NOT_BEGUN)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +29,7 @@ class Stage:
     encoder_learning_rate: float = 0.0
     """Of those stages, at the start."""
     objective: Literal["cross-entropy", "self-critical"] = "cross-entropy"
-    """The references' words, or the CIDEr-D of sampled captions (training/losses.py)."""
+    """The references' words, or the CIDEr-D of sampled captions (training/objectives/cross_entropy.py)."""
     augmentations: tuple[Augmentation, ...] = ()
     """In which photographs are shown in this stage; none: those of the run."""
     bleu_weight: float | None = None
@@ -49,7 +50,7 @@ class Config:
     """Train a captioner on photographs with captions."""
 
     data: Path
-    """Folder in one of the layouts of training/layouts.py."""
+    """Folder in one of the layouts of training/data/layouts.py."""
     output: Path = Path("runs/latest")
     """Where results go. If it holds an unfinished run with the same settings, that run goes on."""
     cache: Path = Path("runs/features")
@@ -140,22 +141,50 @@ class Config:
         return deciding(self, left_out)
 
 
+_RENAMED = {"views": "augmentations", "start_share": "wise_ft_weight"}
+_GONE = {"cell_dropout": ("0", "0.0"), "architecture": ("top-down",)}
+"""Settings that are no more, with the values that said what is now always so."""
+
+
 def with_file(arguments: Sequence[str]) -> list[str]:
     """A command line in which `--config FILE` is replaced by the settings in that YAML file, put before all others so
-    that those go before it: `frozen: {epochs: 10}` is --frozen.epochs 10. Raises ValueError, OSError.
+    that those go before it: `frozen: {epochs: 10}` is --frozen.epochs 10. Old names, in both, are replaced by the new.
+    Raises ValueError, OSError.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--config", type=Path)
     known, rest = parser.parse_known_args(arguments)
     if not known.config:
-        return rest
+        return _with_current_names(rest)
     try:
         content = yaml.safe_load(known.config.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise ValueError(f"{known.config} is not YAML: {error}") from error
     if not isinstance(content, dict):
         raise ValueError(f"{known.config} holds no settings by name")
-    return [*_as_arguments(content), *rest]
+    return _with_current_names([*_as_arguments(content), *rest])
+
+
+def _with_current_names(arguments: Sequence[str]) -> list[str]:
+    """Each old name is warned of once. Raises ValueError where a setting that is gone has a value that meant more."""
+    current: list[str] = []
+    warnings: dict[str, None] = {}  # in order
+    rest = iter(arguments)
+    for word in rest:
+        flag, equals, value = word.partition("=")
+        stage, dot, name = flag.removeprefix("--").replace("-", "_").rpartition(".")
+        if not flag.startswith("--") or name not in _RENAMED | _GONE:
+            current.append(word)
+        elif new := _RENAMED.get(name):
+            warnings[f"{name} is now {new}"] = None
+            current.append(f"--{stage}{dot}{new}".replace("_", "-") + equals + value)
+        elif (given := value if equals else next(rest, "")) in _GONE[name]:
+            warnings[f"{name} is gone: leave it out"] = None
+        else:
+            raise ValueError(f"the setting {name} is gone: leave out {name} {given}".rstrip())
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    return current
 
 
 def _as_arguments(content: Mapping[str, Any], prefix: str = "--") -> Iterator[str]:

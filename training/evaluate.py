@@ -40,7 +40,7 @@ from training.evaluation.report import evaluation_report
 @dataclass(frozen=True)
 class Config:
     data: Path
-    """Folder in one of the layouts of training/datasets.py."""
+    """Folder in one of the layouts of training/data/records.py."""
     split: Split = "test"
     output: Path = Path("runs/evaluation")
     batch_size: int = 32

@@ -13,7 +13,8 @@ import math
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -27,23 +28,24 @@ from torch import Tensor
 from tqdm import tqdm
 from transformers import BlipForConditionalGeneration
 
-from model.files import save_tensors
 from model.huggingface.blip import DEFAULT_WEIGHTS, blip_prompt
 from model.huggingface.weights import fetch, load_parts
 from model.registry import choose_device
 from training.data.features import check_refused
 from training.data.records import DatasetRefused, Record, in_split, read_dataset, read_image
 from training.engine import LossNotFinite
-from training.failures import FAILURES, exit_status
-from training.settings import check_same_run, deciding
+from training.results import Results
+from training.settings import deciding
+from training.trainer import Trainer, run_training
 
 _IGNORED = -100  # what the loss leaves out
+_INTERRUPTED = "interrupted; the same command goes on from the state that was kept last"
 
 
 @dataclass(frozen=True)
 class Config:
     data: Path
-    """Folder in one of the layouts of training/layouts.py."""
+    """Folder in one of the layouts of training/data/layouts.py."""
     output: Path = Path("runs/blip")
     """Where the weights go. If it holds an unfinished run with the same settings, that run goes on."""
     backend: Literal["blip"] = "blip"
@@ -81,16 +83,20 @@ class Config:
         return deciding(self, ("data", "output", "device", "save_every_minutes"))
 
 
-class FineTuning:
-    """One fine-tuning from start to end."""
+class FineTuning(Trainer):
+    """In one stage, whose state is also kept within an epoch: one takes hours without a GPU."""
 
     def __init__(self, config: Config) -> None:
         """Raises DatasetRefused, ValueError and what loading weights does."""
         self.config = config
+        results = Results(
+            config.output, best="model.safetensors", state="finetuning.pt", record=False, tensorboard=False
+        )
+        super().__init__(results, {"training": config.epochs})
         self.device = choose_device(config.device)
         records = read_dataset(config.data)
-        self.training, self.dev = in_split(records, "train"), in_split(records, "dev")
-        if not self.training:
+        self.train_records, self.dev_records = in_split(records, "train"), in_split(records, "dev")
+        if not self.train_records:
             raise DatasetRefused(f"{config.data} has no photographs to train on")
         folder = fetch(config.weights, config.revision)
         network, self.processor, self.tokenizer, begun_with = load_parts(
@@ -100,16 +106,12 @@ class FineTuning:
         self.text = self.network.config.text_config
         self.prompt = blip_prompt(self.text, self.tokenizer, config.prompt)
         self.learnt = {name: p for name, p in self.network.named_parameters() if p.requires_grad}
-        self.optimizer = torch.optim.AdamW(
-            self.learnt.values(), lr=config.learning_rate, weight_decay=config.weight_decay
-        )
-        self.steps_an_epoch = math.ceil(len(self.training) / config.batch_size)
+        self.steps_an_epoch = math.ceil(len(self.train_records) / config.batch_size)
         self.refused: dict[str, str] = {}
         self.settings = config.settings() | {"begun_with": begun_with}
-        self.step, self.losses, self.history = 0, [0.0], list[dict[str, Any]]()
+        self.step, self.losses = 0, [0.0]
         config.output.mkdir(parents=True, exist_ok=True)
-        if self._state_file.is_file():
-            self._resume()
+        self.resume()
 
     def _prepare(self, network: Any) -> Any:
         network.requires_grad_(True).train()
@@ -126,29 +128,29 @@ class FineTuning:
         rank = self.config.lora_rank
         return get_peft_model(network, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=where))
 
-    def run(self) -> None:
-        while len(self.history) < self.config.epochs:
-            self.run_epoch()
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        rate, decay = self.config.learning_rate, self.config.weight_decay
+        self.optimizer = torch.optim.AdamW(self.learnt.values(), lr=rate, weight_decay=decay)
+        yield
 
-    def run_epoch(self) -> None:
-        """What is left of the epoch."""
+    def train_epoch(self, number: int) -> dict[str, Any]:
         began = saved = time.monotonic()
-        number = len(self.history)
-        first = self.step - number * self.steps_an_epoch
+        first = self.step - (number - 1) * self.steps_an_epoch
         order = torch.randperm(
-            len(self.training), generator=torch.Generator().manual_seed(self.config.seed * 100_003 + number)
+            len(self.train_records), generator=torch.Generator().manual_seed(self.config.seed * 100_003 + number - 1)
         )
-        batches = [[self.training[i] for i in rows] for rows in order.split(self.config.batch_size)]
+        batches = [[self.train_records[i] for i in rows] for rows in order.split(self.config.batch_size)]
         self.losses = self.losses if first else []
-        with tqdm(batches[first:], initial=first, total=len(batches), desc=f"epoch {number + 1}", unit="batch") as bar:
+        with tqdm(batches[first:], initial=first, total=len(batches), desc=f"epoch {number}", unit="batch") as bar:
             for batch in bar:
                 self._step(batch)
                 bar.set_postfix(loss=f"{self.losses[-1]:.3f}")
                 if time.monotonic() - saved >= 60 * self.config.save_every_minutes:
-                    self._save_state()
+                    self.save_state()
                     saved = time.monotonic()
-        check_refused(self.refused, len(self.training) + len(self.dev))
-        self._finish_epoch(number + 1, time.monotonic() - began)
+        check_refused(self.refused, len(self.train_records) + len(self.dev_records))
+        return {"loss": sum(self.losses) / max(len(self.losses), 1), "seconds": time.monotonic() - began}
 
     def _step(self, batch: Sequence[Record]) -> None:
         """Raises LossNotFinite."""
@@ -206,86 +208,63 @@ class FineTuning:
         return tokens.to(self.device), labels.to(self.device)
 
     @torch.no_grad()
-    def _dev_loss(self) -> float | None:
+    def evaluate(self) -> dict[str, Any]:
         self.network.eval()
-        batches = [self.dev[i : i + self.config.batch_size] for i in range(0, len(self.dev), self.config.batch_size)]
+        size = self.config.batch_size
+        batches = [self.dev_records[i : i + size] for i in range(0, len(self.dev_records), size)]
         losses = [
             float(loss) for batch in tqdm(batches, desc="dev", leave=False) if (loss := self._loss(batch)) is not None
         ]
         self.network.train()
-        return sum(losses) / len(losses) if losses else None
+        return {"dev_loss": sum(losses) / len(losses) if losses else None}
 
-    def _finish_epoch(self, number: int, seconds: float) -> None:
-        dev_loss = self._dev_loss()
-        best = min((record["dev_loss"] for record in self.history if record["dev_loss"] is not None), default=math.inf)
-        record = {
-            "epoch": number,
-            "loss": sum(self.losses) / max(len(self.losses), 1),
-            "dev_loss": dev_loss,
-            "seconds": seconds,
-        }
-        self.history.append(record)
-        if dev_loss is None or dev_loss < best:
-            self.save_model()
-        self._save_state()
-        dev = f", dev {dev_loss:.3f}" if dev_loss is not None else ""
-        print(f"epoch {number}: loss {record['loss']:.3f}{dev}, {seconds:.0f} s")
+    def score(self, record: Mapping[str, Any]) -> float | None:
+        return None if record["dev_loss"] is None else -record["dev_loss"]
 
-    def save_model(self) -> None:
+    def report(self, record: Mapping[str, Any], better: bool) -> str:
+        dev = f", dev {record['dev_loss']:.3f}" if record["dev_loss"] is not None else ""
+        return f"epoch {record['epoch']}: loss {record['loss']:.3f}{dev}, {record['seconds']:.0f} s"
+
+    def progress(self) -> str:
+        return f"step {self.step}"
+
+    def finish(self) -> str:
+        return f"finished: CAPTION_BACKEND=blip CAPTION_WEIGHTS={self.config.output} serves it"
+
+    def interrupted(self) -> str:
+        return _INTERRUPTED
+
+    def record(self) -> dict[str, Any]:
+        return {"settings": self.settings, "transformers": transformers.__version__, "history": self.history}
+
+    def save_best(self, record: Mapping[str, Any]) -> None:
         """The weights, their preprocessing and tokenizer, each file whole or not at all."""
         network = self.network
         if self.config.lora_rank:
             network = copy.deepcopy(network).merge_and_unload()
-        record = {"settings": self.settings, "transformers": transformers.__version__, "history": self.history}
         try:
             with tempfile.TemporaryDirectory(dir=self.config.output) as folder:
                 for part in (network, self.processor, self.tokenizer):
                     part.save_pretrained(folder)
-                (Path(folder) / "finetuning.json").write_text(json.dumps(record, indent=1) + "\n")
+                (Path(folder) / "finetuning.json").write_text(json.dumps(self.record(), indent=1) + "\n")
                 for file in Path(folder).iterdir():
                     file.replace(self.config.output / file.name)
         except (SafetensorError, OSError) as error:  # a full disk
             raise OSError(f"{self.config.output}: {error}") from None
 
-    @property
-    def _state_file(self) -> Path:
-        return self.config.output / "finetuning.pt"
+    def weights(self) -> dict[str, Any]:
+        learnt = {name: weights.detach() for name, weights in self.learnt.items()}
+        return {"step": self.step, "losses": self.losses, "weights": learnt}
 
-    def _save_state(self) -> None:
-        state = {
-            "settings": self.settings,
-            "step": self.step,
-            "losses": self.losses,
-            "history": self.history,
-            "weights": {name: weights.detach() for name, weights in self.learnt.items()},
-            "optimizer": self.optimizer.state_dict(),
-        }
-        save_tensors(state, self._state_file)
-
-    def _resume(self) -> None:
-        """Raises ValueError where the output folder holds a run with other settings."""
-        state = torch.load(self._state_file, map_location=self.device, weights_only=True)
-        check_same_run(self.config.output, self.settings, state["settings"])
-        with torch.no_grad():
-            for name, weights in self.learnt.items():
-                weights.copy_(state["weights"][name])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.losses, self.history = state["step"], state["losses"], state["history"]
-        print(f"going on after step {self.step}")
+    @torch.no_grad()
+    def load_weights(self, content: Mapping[str, Any]) -> None:
+        for name, weights in self.learnt.items():
+            weights.copy_(content["weights"][name])
+        self.step, self.losses = content["step"], content["losses"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    tuning = None
-    try:
-        tuning = FineTuning(tyro.cli(Config, args=arguments, description=__doc__))
-        tuning.run()
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on from the state that was kept last", file=sys.stderr)
-        return 130
-    except FAILURES as error:
-        return exit_status(error, begun=tuning is not None)
-    print(f"finished: CAPTION_BACKEND=blip CAPTION_WEIGHTS={tuning.config.output} serves it")
-    return 0
+    return run_training(lambda: FineTuning(tyro.cli(Config, args=arguments, description=__doc__)), _INTERRUPTED)
 
 
 if __name__ == "__main__":

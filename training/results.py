@@ -3,59 +3,56 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
-from model.cnn_lstm.checkpoint import Checkpoint
-from model.cnn_lstm.vocabulary import Vocabulary
 from model.files import atomic_write, save_tensors
 
 
 class Results:
-    def __init__(self, folder: Path, writes: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        best: str = "best_model.pth",
+        state: str = "last.pth",
+        record: bool = True,
+        tensorboard: bool = True,
+        writes: bool = True,
+    ) -> None:
+        """Names of files; without `record` there is no record.json, without `tensorboard` no log for TensorBoard."""
         self.folder, self.writes = folder, writes
-        self.best_file, self._state_file = folder / "best_model.pth", folder / "last.pth"
+        self.best_file, self.state_file = folder / best, folder / state
+        self._has_record, self._has_board = writes and record, writes and tensorboard
         self._board: SummaryWriter | None = None
-
-    def begin(self, vocabulary: Vocabulary) -> None:
-        if self.writes:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if not self._state_file.is_file():
-                # A model that is left from an interrupted first epoch belongs to another vocabulary.
-                self.best_file.unlink(missing_ok=True)
-            vocabulary.save(self.folder / "vocab.pkl")
 
     def load_state(self) -> dict[str, Any] | None:
         """What `save_state` left."""
-        if not self._state_file.is_file():
+        if not self.state_file.is_file():
             return None
-        content: dict[str, Any] = torch.load(self._state_file, map_location="cpu", weights_only=True)
+        content: dict[str, Any] = torch.load(self.state_file, map_location="cpu", weights_only=True)
         return content
 
     def save_state(self, content: dict[str, Any]) -> None:
         if self.writes:
-            save_tensors(content, self._state_file)
+            save_tensors(content, self.state_file)
 
     def remove_state(self) -> None:
         """Nothing goes on from here any more."""
-        self._state_file.unlink()
-
-    def save_checkpoint(self, checkpoint: Checkpoint) -> None:
-        if self.writes:
-            checkpoint.save(self.best_file)
+        self.state_file.unlink()
 
     def write_record(self, record: dict[str, Any]) -> None:
-        if self.writes:
+        if self._has_record:
             with atomic_write(self.folder / "record.json") as file:
                 file.write_text(json.dumps(record, indent=1) + "\n")
 
     def show(self, epochs: Sequence[dict[str, Any]]) -> None:
         """In TensorBoard. The first call replaces what an earlier run left, for a kill may have lost its end."""
-        if self.writes:
+        if self._has_board:
             self._board = self._board or SummaryWriter(str(self.folder / "tensorboard"), purge_step=0)
             for epoch in epochs:
                 name = shown(epoch)
@@ -74,6 +71,6 @@ class Results:
             self._board.close()
 
 
-def shown(epoch: dict[str, Any]) -> str:
+def shown(epoch: Mapping[str, Any]) -> str:
     """The name of the number that the epoch's objective shows."""
     return "reward" if "reward" in epoch else "loss"

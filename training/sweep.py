@@ -1,7 +1,7 @@
 """Which decoding to choose, on the dev split: python -m training.sweep --data DIR
 
 The photographs are encoded once and decoded in every way below; then they are shown to the encoder in other forms, too.
-Writes one record a way to --output, from which training.experiments makes its table. The test split is not touched.
+Prints a line a way and writes all to --output as JSON. The test split is not touched.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from training.engine import hypotheses
 from training.evaluation.metrics import score
 from training.evaluation.quality import caption_quality
 
-_TOLD = {
+_DESCRIBED = {
     "greedy": ("method", "no_repeat_ngram_size"),
     "beam": ("method", "beam_size", "length_penalty", "no_repeat_ngram_size"),
 }
@@ -62,7 +62,7 @@ SIGHTS: tuple[Sight, ...] = (
 @dataclass(frozen=True)
 class Config:
     data: Path
-    """Folder in one of the layouts of training/datasets.py."""
+    """Folder in one of the layouts of training/data/records.py."""
     output: Path = Path("runs/sweep.json")
     cache: Path = Path("runs/features")
     """As in training."""
@@ -86,13 +86,13 @@ def sweep(config: Config) -> dict[str, Any]:
             found = hypotheses(network, features, vocabulary, options)
             seconds = time.monotonic() - began
             quality = caption_quality(found, references)
-            told = {name: getattr(options, name) for name in _TOLD[options.method]}
+            described = {name: getattr(options, name) for name in _DESCRIBED[options.method]}
             if sight != PLAIN:
                 size = checkpoint.preprocessing.image_size
-                told["seen"] = " and ".join(f"{augmentation} {size + more}" for augmentation, more in sight)
+                described["seen"] = " and ".join(f"{augmentation} {size + more}" for augmentation, more in sight)
             scores = score(found, references).corpus
-            rows.append({"options": told, "scores": scores, "quality": quality, "seconds": seconds})
-            print(told, {name: round(value, 4) for name, value in scores.items()}, flush=True)
+            rows.append({"options": described, "scores": scores, "quality": quality, "seconds": seconds})
+            print(described, {name: round(value, 4) for name, value in scores.items()}, flush=True)
     return {"digest": file_digest(config.model.checkpoint), "photographs": len(usable), "ways": rows}
 
 

@@ -15,33 +15,24 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 import tyro
 
+from training.cnn_lstm import CnnLstmTrainer
 from training.config import Config, with_file
 from training.distributed import workers_of_torchrun
-from training.failures import FAILURES, exit_status
-from training.trainer import Run
+from training.trainer import run_training
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    run = None
-    try:
-        config = tyro.cli(Config, args=with_file(sys.argv[1:] if arguments is None else arguments), description=__doc__)
-        with workers_of_torchrun() as workers:
-            run = Run(config, workers)
-            run.run()
-    except KeyboardInterrupt:
-        if run is None:
-            print("\ninterrupted before anything was learnt", file=sys.stderr)
-            return 130
-        if not run.best_file.is_file():
-            run.save_checkpoint(run.network, {})
-        print(f"\ninterrupted; {run.best_file} can be used, the same command goes on", file=sys.stderr)
-        return 130
-    except FAILURES as error:
-        return exit_status(error, begun=run is not None)
-    return 0
+    def start() -> CnnLstmTrainer:
+        words = with_file(sys.argv[1:] if arguments is None else arguments)
+        config = tyro.cli(Config, args=words, description=__doc__)
+        return CnnLstmTrainer(config, processes.enter_context(workers_of_torchrun()))
+
+    with ExitStack() as processes:
+        return run_training(start, not_begun="interrupted before anything was learnt")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 `encoder.onnx` is a batch of photographs to what decoding starts from, `decoder_step.onnx` is one word further for any
 number of hypotheses of any number of photographs; `vocabulary.json` has the words and `manifest.json` says all that
-a program in another language must know. `model/onnx_captioner.py` reads them.
+a program in another language must know. `model/cnn_lstm/onnx.py` reads them.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ def _export(
                 verbose=False,
             )
     except ImportError as error:
-        raise BackendUnavailable(f"the export needs requirements-export.txt: {error}") from error
+        raise BackendUnavailable(f"the export needs requirements/export.txt: {error}") from error
     assert program is not None
     for node in program.model.graph:
         node.metadata_props.clear()  # where in this machine's files it came from

@@ -30,7 +30,7 @@ class OnnxState(NamedTuple):
     rows: tuple[Tensor, ...]  # STATE, each (rows, hidden)
 
     def select(self, rows: Tensor) -> OnnxState:
-        """See `model.decoder.DecoderState.select`."""
+        """See `model.cnn_lstm.decoder.DecoderState.select`."""
         (values,) = select_images(rows, len(self.rows[0]), self.values)
         return OnnxState(values, tuple(part.index_select(0, rows) for part in self.rows))
 
@@ -68,7 +68,7 @@ class OnnxCaptioner:
         try:
             import onnxruntime
         except ImportError as error:
-            raise BackendUnavailable("the back end onnx needs requirements-export.txt (onnxruntime)") from error
+            raise BackendUnavailable("the back end onnx needs requirements/export.txt (onnxruntime)") from error
         manifest = _read_json(folder / MANIFEST)
         if manifest.get("format") != FORMAT:
             raise CheckpointMismatch(f"{folder / MANIFEST} is not of the format '{FORMAT}'")
@@ -104,7 +104,7 @@ class OnnxCaptioner:
         return to_captions(ranked, unlike.tolist(), self.vocabulary, options.attention)
 
     def _step(self, tokens: Tensor, state: OnnxState) -> tuple[Tensor, OnnxState, Tensor]:
-        """See `model.decoder.Decoder.step`."""
+        """See `model.cnn_lstm.decoder.Decoder.step`."""
         images = len(state.values)
         inputs = {"tokens": tokens.view(images, -1), "values": state.values}
         inputs |= {name: part.view(images, -1, part.shape[1]) for name, part in zip(STATE, state.rows, strict=True)}

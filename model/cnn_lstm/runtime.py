@@ -73,7 +73,7 @@ class PackedBlock:
 
 
 class PackedEncoder:
-    """`model.encoder.Encoder` for inference: the same function, up to rounding in `dtype`."""
+    """`model.cnn_lstm.encoder.Encoder` for inference: the same function, up to rounding in `dtype`."""
 
     def __init__(self, encoder: Encoder, image_size: int, dtype: torch.dtype = torch.float32) -> None:
         self.dtype = dtype
@@ -127,14 +127,14 @@ class PackedState(NamedTuple):
     cell: tuple[Tensor, Tensor]  # in single precision
 
     def select(self, rows: Tensor) -> PackedState:
-        """See `model.decoder.DecoderState.select`."""
+        """See `model.cnn_lstm.decoder.DecoderState.select`."""
         values, given = select_images(rows, len(self.cell[0]), self.values, self.given)
         (hidden1, hidden2), (cell1, cell2) = self.hidden, self.cell
         return PackedState(values, given, (hidden1[rows], hidden2[rows]), (cell1[rows], cell2[rows]))
 
 
 class PackedDecoder:
-    """`model.decoder.Decoder` for inference: the same function, up to rounding in `dtype`.
+    """`model.cnn_lstm.decoder.Decoder` for inference: the same function, up to rounding in `dtype`.
 
     What a word adds to the gates and to the output is looked up, and what the mean feature adds is computed once an
     image; a layer's two matrices are one.
@@ -167,7 +167,7 @@ class PackedDecoder:
         return PackedState(values, given, (zero, zero), (zero.float(), zero.float()))
 
     def step(self, tokens: Tensor, state: PackedState) -> tuple[Tensor, PackedState, Tensor]:
-        """As `model.decoder.Decoder.step`, but for a constant of each row: unnormalised log-probabilities."""
+        """As `model.cnn_lstm.decoder.Decoder.step`, but for a constant of each row: unnormalised log-probabilities."""
         hidden2 = state.hidden[1]
         hidden1, cell1 = self._first(tokens, hidden2, state)
         context, weights = self._attend(hidden1, state.values)
@@ -188,7 +188,7 @@ class PackedDecoder:
         return (leave.sigmoid() * cell.tanh()).to(self.dtype), cell
 
     def _attend(self, hidden: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """See `model.decoder.Attention`."""
+        """See `model.cnn_lstm.decoder.Attention`."""
         images, cells, width = values.shape
         weights = torch.bmm(self.query(hidden).view(images, -1, width), values.transpose(1, 2)).float().softmax(dim=2)
         return torch.bmm(weights.to(self.dtype), values).flatten(0, 1), weights.view(-1, cells)

@@ -10,7 +10,7 @@ from flask import has_request_context
 from pythonjsonlogger.core import RESERVED_ATTRS, merge_record_extra
 
 from model.errors import SettingRefused
-from service.observability.requests import request_id
+from service.observability.request_log import request_id
 
 _FORMATS = ("json", "text")
 

@@ -39,7 +39,7 @@ def arguments(plan, *more):
     return ["--input", plan.input, "--output", plan.output, *sizes, *files, *more]
 
 
-def test_parquet_holds_all_that_the_records_say(plan):
+def test_parquet_holds_all_of_the_records(plan):
     tasks, left = tasks_left(plan)
     assert left == tasks and [len(task.photographs) for task in tasks] == [2, 1]
     worker = PartWorker(plan)
@@ -70,7 +70,7 @@ def test_a_finished_job_starts_no_workers(plan, tmp_path, capsys):
     assert "3 photographs in 2 parts, 2 of them written before" in capsys.readouterr().out
 
 
-def test_what_cannot_be_done_is_said_in_one_line(plan, tmp_path, capsys):
+def test_what_cannot_be_done_is_reported_in_one_line(plan, tmp_path, capsys):
     def refusal(*more):
         assert main(arguments(plan, *more)) == 2
         error = capsys.readouterr().err

@@ -24,7 +24,7 @@ def test_reads_what_it_found_by_path_and_by_address(folder):
         ]  # fmt: skip
 
 
-def test_what_cannot_be_read_says_why(folder, monkeypatch):
+def test_what_cannot_be_read_is_refused_with_the_reason(folder, monkeypatch):
     store = Store(str(folder))
     with pytest.raises(PhotographUnreadable, match=r"cannot be read: .*gone"):
         store.read(f"{folder}/gone.jpg")
@@ -33,7 +33,7 @@ def test_what_cannot_be_read_says_why(folder, monkeypatch):
         store.read(f"{folder}/b.JPG")
 
 
-@pytest.mark.parametrize("address", ["carrier-pigeon://somewhere/photos", "nowhere/at/all"])
+@pytest.mark.parametrize("address", ["unknown-scheme://somewhere/photos", "nowhere/at/all"])
 def test_no_such_folder(address):
     with pytest.raises(StoreRefused, match="cannot be"):
         Store(address).photographs()

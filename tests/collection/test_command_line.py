@@ -70,7 +70,7 @@ def test_jsonl_is_what_the_api_returns(cat, capsys):
     assert len(answer["captions"][0]["words"][0]["attention"]) == 9
 
 
-def test_killed_or_interrupted_the_same_command_goes_on_to_the_same_file(folder, tmp_path, capsys):
+def test_killed_or_interrupted_the_same_command_resumes_to_the_same_file(folder, tmp_path, capsys):
     """Ctrl-C, then kill -9, each in the middle; then to the end: byte for byte what a run at one go writes."""
     command = ["caption", str(folder), "--batch-size", "2", *QUICK, "--output"]
     file, part = tmp_path / "results.jsonl", tmp_path / "results.jsonl.part"
@@ -145,8 +145,8 @@ def test_copies_with_the_caption_in_them(folder, tmp_path, monkeypatch, capsys):
         first, second = records(capsys.readouterr().out)
         assert first["copy"] == "trip/copies/trip/a.jpg" and "Writing to GIF" in second["copy_error"]["message"]
     with Image.open(first["copy"]) as copy:
-        told = copy.getxmp()["xmpmeta"]["RDF"]["Description"]
-    assert told["description"]["Alt"]["li"]["text"] == first["caption"]
+        description = copy.getxmp()["xmpmeta"]["RDF"]["Description"]
+    assert description["description"]["Alt"]["li"]["text"] == first["caption"]
     assert (tmp_path / "trip" / "a.jpg").read_bytes() == (folder / "00.jpg").read_bytes()
 
 
@@ -160,13 +160,13 @@ def test_copies_with_the_caption_in_them(folder, tmp_path, monkeypatch, capsys):
         (["--format", "jsonl", "--output", "nowhere/results.jsonl"], "nowhere/results.jsonl"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line(cat, capsys, arguments, words):
+def test_what_cannot_be_done_is_reported_in_one_line(cat, capsys, arguments, words):
     assert main(["caption", str(cat), *MODEL, *arguments]) == 2
     error = capsys.readouterr().err
     assert words in error and error.count("\n") == 1
 
 
-def test_where_there_are_no_photographs_that_is_said(tmp_path, capsys):
+def test_where_there_are_no_photographs_that_is_reported(tmp_path, capsys):
     assert main(["caption", str(tmp_path), *MODEL]) == 2
     assert capsys.readouterr().err == "error: there are no photographs to caption in what was named\n"
     assert main(["caption", str(tmp_path / "gone.jpg"), *QUICK]) == 2  # none could be
@@ -182,8 +182,8 @@ def test_a_command_line_that_is_none(arguments, capsys):
     assert stopped.value.code == 2 and capsys.readouterr().err.startswith("usage: python -m collection caption")
 
 
-def test_the_commands_are_told(capsys):
+def test_the_commands_are_listed(capsys):
     assert main(["--help"]) == 0
-    told = capsys.readouterr().out
-    assert all(command in told for command in ("caption", "search"))
-    assert main([]) == 2 and main(["sing"]) == 2
+    usage = capsys.readouterr().out
+    assert all(command in usage for command in ("caption", "search"))
+    assert main([]) == 2 and main(["unknown"]) == 2

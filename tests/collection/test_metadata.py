@@ -74,8 +74,8 @@ def test_what_else_is_in_the_file_stays():
     after = opened(described(once, CAPTION))
     assert after.getexif()[0x010F] == "Camera maker" and after.getexif()[0x0112] == 6
     assert after.info["icc_profile"] == profile and after.info["comment"].rstrip(b"\0") == b"a comment"
-    told = after.getxmp()["xmpmeta"]["RDF"]["Description"]
-    assert told["Rating"] == "4" and told["description"]["Alt"]["li"]["text"] == CAPTION
+    description = after.getxmp()["xmpmeta"]["RDF"]["Description"]
+    assert description["Rating"] == "4" and description["description"]["Alt"]["li"]["text"] == CAPTION
     assert IptcImagePlugin.getiptcinfo(after) == {CAPTION_FIELD: CAPTION.encode()}
 
 

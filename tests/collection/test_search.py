@@ -66,7 +66,7 @@ def test_words_are_words(results, query, expected):
 
 
 @pytest.mark.parametrize("query", ["", "  ", '"', "***", "()", "x" * 201])
-def test_nothing_to_search_for_is_said(results, query):
+def test_nothing_to_search_for_is_refused(results, query):
     with pytest.raises(QueryRefused):
         Collection(results).search(query, 10)
 
@@ -151,7 +151,7 @@ def test_as_a_user_calls_it(results):
     assert search(results, "--where", "cat").returncode == 1
 
 
-def test_the_command_line_tells_in_one_line(results, tmp_path, capsys):
+def test_the_command_line_reports_in_one_line(results, tmp_path, capsys):
     assert main([str(results), "--where", "red shirt", "--format", "jsonl"]) == 0
     assert json.loads(capsys.readouterr().out) == {"id": 4, "path": "c.jpg", "caption": CAPTIONS["c.jpg"]}
     for arguments in (
@@ -166,5 +166,7 @@ def test_the_command_line_tells_in_one_line(results, tmp_path, capsys):
 
 
 def test_no_model_is_loaded_for_a_search():
-    code = "import sys, model.__main__, model.search; sys.exit('torch' in sys.modules or 'PIL' in sys.modules)"
+    code = (
+        "import sys, collection.__main__, collection.search; sys.exit('torch' in sys.modules or 'PIL' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

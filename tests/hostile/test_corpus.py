@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.conftest import running_server
+from benchmarks.server import running_server
 from tests.hostile.corpus import corpus
 from tests.hostile.shapes import answer_to, shapes
 from tests.hostile.watching import Watched

@@ -24,7 +24,7 @@ for backend in ("blip", "blip2", "clipcap"):
         load_captioner(ModelSettings(backend=backend, device="cpu"))
     except BackendUnavailable as error:
         assert f"'{backend}' needs packages" in str(error), error
-        assert "transformers" in str(error) and "pip install -r requirements-backends.txt" in str(error), error
+        assert "transformers" in str(error) and "pip install -r requirements/backends.txt" in str(error), error
     else:
         raise AssertionError(backend)
 """

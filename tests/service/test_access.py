@@ -4,11 +4,11 @@ import pytest
 import requests
 from flask import Flask
 
+from benchmarks.server import running_server
 from model.errors import SettingRefused
 from service import access
-from service.observability import requests as observability
+from service.observability import request_log
 from service.settings import Settings
-from tests.conftest import running_server
 from tests.pictures import drawn, encoded
 
 GOOD = encoded(drawn(64, 64), "JPEG")
@@ -126,7 +126,7 @@ def test_settings_that_are_refused(variable, values):
 
 def small_app(**settings):
     app = Flask("small")
-    observability.register(app)
+    request_log.register(app)
     access.register(app, Settings(**settings))
     app.post("/predict")(lambda: "captions")
     return app.test_client()

@@ -13,10 +13,11 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from benchmarks.server import running_server
 from model.captioner import DecodingOptions
 from model.registry import load_captioner
 from model.settings import ModelSettings
-from tests.conftest import SHIPPED, running_server, wait_until
+from tests.conftest import SHIPPED, wait_until
 from tests.model.huggingface.small_clipcap import save_small_clipcap
 from tests.pictures import encoded
 from tests.tiny_backends import photographs, save_blip, save_blip2

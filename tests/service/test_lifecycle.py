@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 import requests
 
+from benchmarks.server import descendants, running_server
 from model.cnn_lstm.vocabulary import SPECIAL_TOKENS, Vocabulary
 from model.errors import SettingRefused
 from service.settings import Settings
-from tests.conftest import ROOT, descendants, running_server, wait_until
+from tests.conftest import ROOT, wait_until
 from tests.pictures import drawn, encoded
 
 GOOD = encoded(drawn(64, 64), "JPEG")

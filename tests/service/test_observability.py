@@ -12,10 +12,11 @@ import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
+from benchmarks.server import descendants, running_server
 from model.errors import SettingRefused
 from service.observability import metrics
 from service.observability.logs import configuration
-from tests.conftest import descendants, running_server, wait_until
+from tests.conftest import wait_until
 from tests.pictures import drawn, encoded
 
 GOOD = encoded(drawn(64, 64), "JPEG")
@@ -147,7 +148,7 @@ def test_a_line_for_each_request(pair):
 
 def test_every_line_is_json_gunicorns_too(pair):
     loggers = Counter(line["logger"] for line in lines(pair))
-    assert loggers["gunicorn.error"] and loggers["service.observability.requests"]
+    assert loggers["gunicorn.error"] and loggers["service.observability.request_log"]
     assert all({"time", "level", "message", "process"} <= set(line) for line in lines(pair))
 
 

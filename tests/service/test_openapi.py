@@ -11,6 +11,8 @@ from openapi_spec_validator import validate
 
 from model.captioner import DecodingOptions
 from model.errors import OptionRefused
+from model.registry import users_of
+from model.settings import ModelSettings
 from service import about, routes
 from service.description import VERSION
 from service.openapi import describe_api
@@ -130,7 +132,10 @@ def test_info(server):
     info = requests.get(server.url + "/info", timeout=10).json()
     health = requests.get(server.url + "/health", timeout=10).json()
     assert info["model"]["digest"] == health["digest"] and "Flickr8k" in info["model"]["licence"]
-    assert info["model"]["capabilities"] == {"attention": True, "low_confidence": True, "prompt": False}
+    capabilities = info["model"]["capabilities"]
+    assert {"attention": True, "low_confidence": True, "prompt": False}.items() <= capabilities.items()
+    assert capabilities["languages"] == ["en"] and capabilities["batch_size"] > 0
+    assert info["model"]["settings"] == {"dtype": "auto", "tta": False, "image_size": 0}
     assert info["limits"]["upload_bytes"] == Settings().max_upload_bytes and info["limits"]["rate"] is None
     assert {name: option.get("default") for name, option in info["decoding"].items()} == dataclasses.asdict(
         DecodingOptions()
@@ -139,6 +144,17 @@ def test_info(server):
 
 def test_one_version():
     assert f'\nversion = "{VERSION}"\n' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_the_settings_of_the_model_are_written_down_as_they_are_declared():
+    """A row a field of ModelSettings, in their order: variable, flag, default, back ends, help."""
+    text = (ROOT / "docs" / "backends.md").read_text()
+    rows = [
+        f"| `CAPTION_{setting.name.upper()}` | `--{setting.name.replace('_', '-')}` | "
+        f"{', '.join(f'`{name}`' for name in users_of(setting.name))} | {setting.metadata['help']} |"
+        for setting in dataclasses.fields(ModelSettings)
+    ]
+    assert "\n".join(rows) in text
 
 
 def test_the_settings_that_are_written_down_are_those_that_there_are():

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.conftest import Server, running_server, wait_until
+from benchmarks.server import Server, running_server
+from tests.conftest import wait_until
 from tests.pictures import encoded, photograph
 
 PLACES = 8

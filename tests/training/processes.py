@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 
 import torch
 from torchvision.models import resnet50
@@ -36,6 +37,14 @@ def flags(settings, **options):
     """Settings by their flags' names, and options, which go before them; `frozen__epochs` is --frozen.epochs."""
     options = {name.replace("__", ".").replace("_", "-"): value for name, value in options.items()}
     return [word for name, value in (settings | options).items() for word in (f"--{name}", str(value))]
+
+
+def command(*arguments, **options):
+    return [sys.executable, *words(*arguments, **options)]
+
+
+def run(*arguments, **options):
+    return subprocess.run(command(*arguments, **options), cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def start(command, stdout=subprocess.DEVNULL):

@@ -26,7 +26,9 @@ def test_the_best_trains_self_critically_and_the_baseline_does_not():
 
 def test_every_kind_of_setting(tmp_path):
     file = tmp_path / "settings.yaml"
-    file.write_text("frozen: {epochs: 3}\nviews: [plain, crop]\nmixed_precision: true\nseed: 7\nencoder_stride: null")
+    file.write_text(
+        "frozen: {epochs: 3}\naugmentations: [plain, crop]\nmixed_precision: true\nseed: 7\nencoder_stride: null"
+    )
     config = parse("--config", str(file))
     assert config.frozen.epochs == 3 and config.frozen.learning_rate == 1.5e-3
     assert config.augmentations == ("plain", "crop") and config.mixed_precision and config.seed == 7
@@ -59,3 +61,48 @@ def test_a_share_is_less_than_the_whole():
 def test_what_goes_with_init_alone_is_refused_without_it():
     with pytest.raises(ValueError, match="--init-vocabulary is the vocabulary of --init"):
         Config(data=ROOT, init_vocabulary=ROOT / "vocab.pkl")
+
+
+def test_old_names_in_a_file_and_as_flags_are_the_new_ones_and_each_is_warned_of_once(tmp_path, capsys):
+    file = tmp_path / "settings.yaml"
+    file.write_text(
+        "views: [plain, crop]\nfrozen: {epochs: 3, views: [flip], start_share: 0.1}\njoint: {start_share: 0.5}\n"
+        "cell_dropout: 0.0\narchitecture: top-down"
+    )
+    config = parse("--config", str(file), "--joint.views", "crop", "flip", "--frozen.start-share=0.2")
+    assert config.augmentations == ("plain", "crop") and config.frozen.augmentations == ("flip",)
+    assert config.joint.augmentations == ("crop", "flip")
+    assert (config.frozen.wise_ft_weight, config.joint.wise_ft_weight) == (0.2, 0.5)
+    assert capsys.readouterr().err.splitlines() == [
+        "warning: views is now augmentations",
+        "warning: start_share is now wise_ft_weight",
+        "warning: cell_dropout is gone: leave it out",
+        "warning: architecture is gone: leave it out",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("flags", "same"),
+    [
+        (["--views", "plain"], ["--augmentations", "plain"]),
+        (["--frozen.start_share", "0.3"], ["--frozen.wise-ft-weight", "0.3"]),
+        (["--cell-dropout", "0", "--seed", "3"], ["--seed", "3"]),
+        (["--architecture=top-down"], []),
+    ],
+)
+def test_old_flags_alone(capsys, flags, same):
+    assert parse(*flags) == parse(*same)
+    assert capsys.readouterr().err.count("warning: ") == 1
+
+
+def test_new_names_are_not_warned_of(capsys):
+    parse("--augmentations", "plain", "--frozen.wise-ft-weight", "0.3")
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "flags", [["--cell-dropout", "0.1"], ["--cell-dropout=0.3"], ["--architecture", "stacked"], ["--architecture"]]
+)
+def test_a_setting_that_is_gone_is_refused_where_it_meant_more(flags):
+    with pytest.raises(ValueError, match=r"the setting (cell_dropout|architecture) is gone"):
+        with_file(flags)

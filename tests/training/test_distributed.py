@@ -14,12 +14,13 @@ import psutil
 import pytest
 import torch
 
+from benchmarks.server import free_port
 from model.cnn_lstm.captioner import Network
 from model.cnn_lstm.checkpoint import Checkpoint
 from model.cnn_lstm.decoder import Decoder, DecoderConfig
 from model.cnn_lstm.encoder import Encoder
 from model.cnn_lstm.vocabulary import Vocabulary
-from tests.conftest import ROOT, free_port
+from tests.conftest import ROOT
 from tests.training.processes import start, wait_for_the_middle_of_epoch, words, write_folder
 from training.data.features import CachedFeatures
 from training.data.records import Record

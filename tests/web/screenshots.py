@@ -11,8 +11,9 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from benchmarks.server import running_server
 from tests.browser import FLAGS, find_browser
-from tests.conftest import ROOT, running_server
+from tests.conftest import ROOT
 from tests.web.conftest import PATIENCE_MS
 from tests.web.gestures import NOTES, card, choose, picture, wait_until
 

@@ -7,7 +7,7 @@ import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.conftest import running_server
+from benchmarks.server import running_server
 from tests.web.conftest import DESKTOP, opened
 from tests.web.gestures import caption, card, choose
 

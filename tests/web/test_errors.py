@@ -9,7 +9,7 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
-from tests.conftest import running_server
+from benchmarks.server import running_server
 from tests.web.conftest import DESKTOP, opened
 from tests.web.gestures import NOTES, caption, card, choose, picture
 

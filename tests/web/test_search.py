@@ -8,7 +8,7 @@ import requests
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.conftest import running_server
+from benchmarks.server import running_server
 from tests.pictures import encoded, photograph
 from tests.web.conftest import DESKTOP, opened
 from tests.web.test_everyone import barriers

@@ -1,4 +1,4 @@
-"""The files in which people keep captions, each read into the same rows. What rows mean is in training/datasets.py.
+"""The files in which people keep captions, each read into the same rows. What rows mean is in training/data/records.py.
 
 - the Flickr8k release: `Flickr8k.token.txt` and `Flickr_8k.{train,dev,test}Images.txt`;
 - Karpathy's: `dataset*.json` (`images[].{filename, split, sentences[].raw}`);

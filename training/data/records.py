@@ -1,4 +1,4 @@
-"""Photographs with captions, from whichever layout of training/layouts.py they are in, as one record type.
+"""Photographs with captions, from whichever layout of training/data/layouts.py they are in, as one record type.
 
 A split is what the file says of a row, else what the name of the file or of its folder says (`train.csv`,
 `captions_val2017.json`, `test/metadata.jsonl`; files that differ in this word alone are read together), else one is

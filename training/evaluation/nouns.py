@@ -63,8 +63,8 @@ def share_named(caption: Sequence[str], references: Sequence[Sequence[str]]) -> 
 
     A word of a reference counts as it stands, too, whatever the tagger takes it for.
     """
-    said = nouns(caption)
-    if not said:
+    own = nouns(caption)
+    if not own:
         return 0.0
     named = {word for reference in references for word in (*_join_phrases(reference), *nouns(reference))}
-    return len(said & named) / len(said)
+    return len(own & named) / len(own)

@@ -1,4 +1,4 @@
-"""What training makes small: cross-entropy, or the self-critical loss over rewards (training/rewards.py)."""
+"""What training makes small: cross-entropy, or the self-critical loss over rewards (training/objectives/rewards.py)."""
 
 from __future__ import annotations
 

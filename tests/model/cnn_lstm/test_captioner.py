@@ -110,11 +110,11 @@ def probabilities(caption):
 
 
 def test_with_test_time_augmentation_it_is_the_same_from_both_sides(captioner, photographs):
-    thorough = load_captioner(replace(SHIPPED, dtype="fp32", tta=True))
-    assert thorough.digest == captioner.digest
+    tta = load_captioner(replace(SHIPPED, dtype="fp32", tta=True))
+    assert tta.digest == captioner.digest
     options = DecodingOptions(attention=True)
-    straight = thorough.caption(photographs, options)
-    mirrored = thorough.caption([ImageOps.mirror(photograph) for photograph in photographs], options)
+    straight = tta.caption(photographs, options)
+    mirrored = tta.caption([ImageOps.mirror(photograph) for photograph in photographs], options)
     usual = captioner.caption(photographs, options)
     for [caption], [other], [seen_once] in zip(straight, mirrored, usual, strict=True):
         assert caption.text == other.text

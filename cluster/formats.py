@@ -1,0 +1,52 @@
+"""What a part of the output is written as: one function a format, those of lines from collection.outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import IO
+
+import pyarrow
+from pyarrow import parquet
+
+from collection.journal import Record
+from collection.outputs.jsonl import Jsonl
+
+_WORD = pyarrow.struct(
+    {
+        "text": pyarrow.string(),
+        "probability": pyarrow.float64(),
+        "attention": pyarrow.list_(pyarrow.list_(pyarrow.float64())),
+    }
+)
+_CAPTION = pyarrow.struct(
+    {
+        "text": pyarrow.string(),
+        "log_probability": pyarrow.float64(),
+        "mean_probability": pyarrow.float64(),
+        "words": pyarrow.list_(_WORD),
+    }
+)
+SCHEMA = pyarrow.schema(
+    {
+        "path": pyarrow.string(),
+        "caption": pyarrow.string(),
+        "captions": pyarrow.list_(_CAPTION),
+        "low_confidence": pyarrow.bool_(),
+        "model": pyarrow.struct({name: pyarrow.string() for name in ("name", "digest", "device")}),
+        "error": pyarrow.struct({name: pyarrow.string() for name in ("code", "message")}),
+    }
+)
+"""A record of `collection.job.Job` as Parquet has it."""
+
+
+def write_parquet(records: Sequence[Record], file: IO[bytes]) -> None:
+    parquet.write_table(pyarrow.Table.from_pylist(records, SCHEMA), file)
+
+
+FORMATS: dict[str, Callable[[Sequence[Record], IO[bytes]], None]] = {
+    "parquet": write_parquet,
+    "jsonl": Jsonl().write_file,
+}
+"""By the name that `--format` knows it by, which is the ending of a part's file as well."""
+
+DEFAULT = next(iter(FORMATS))

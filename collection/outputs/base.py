@@ -1,0 +1,90 @@
+"""What an output format declares and does, and what formats made of lines share."""
+
+from __future__ import annotations
+
+import io
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, ClassVar
+
+from tqdm import tqdm
+
+from collection.journal import Journal, Record
+
+
+class Format(ABC):
+    """A format of a run's records; an instance is good for one run."""
+
+    help: ClassVar[str]
+    """What `--help` says of it, in a few words."""
+    takes_file: ClassVar[bool] = False
+    """It can be written to `--output FILE`: `finish` does. Its journal resumes such a run, JSONL in any format."""
+    uses_standard_output: ClassVar[bool] = True
+    """Where there is no FILE, `write` goes there."""
+    is_for_reading: ClassVar[bool] = False
+    """By a person: there is neither progress nor a summary beside it where there is no FILE."""
+    is_resumable_without_file: ClassVar[bool] = False
+    """`is_done` knows what an earlier run wrote."""
+
+    def is_done(self, path: str) -> bool:
+        """Whether the photograph's output is there already, so that it is not captioned again."""
+        return False
+
+    @abstractmethod
+    def write(self, records: Sequence[Record]) -> None:
+        """The next batch, where there is no FILE."""
+
+    def finish(self, journal: Journal) -> None:
+        """Puts FILE in the place of its journal, which is complete."""
+        raise NotImplementedError(f"{type(self).__name__} takes no file")
+
+
+class Lines(Format):
+    """A format of text lines, for standard output and for files."""
+
+    takes_file = True
+    header: ClassVar[str] = ""
+    """The lines before all others, with their ends."""
+
+    def __init__(self) -> None:
+        self._is_first = True
+
+    @abstractmethod
+    def lines(self, records: Iterable[Record]) -> Iterator[str]:
+        """Of records, with their ends."""
+
+    def write(self, records: Sequence[Record]) -> None:
+        if self._is_first:
+            if isinstance(sys.stdout, io.TextIOWrapper):
+                sys.stdout.reconfigure(errors="surrogateescape")  # a name that is no UTF-8 goes out as it came in
+            sys.stdout.write(self.header)
+            self._is_first = False
+        sys.stdout.writelines(self.lines(records))
+        sys.stdout.flush()
+
+    def write_file(self, records: Iterable[Record], file: IO[bytes]) -> None:
+        """The whole of a file, in UTF-8; a name that is none as it came in."""
+        file.write(self.header.encode())
+        file.writelines(line.encode(errors="surrogateescape") for line in self.lines(records))
+
+    def finish(self, journal: Journal) -> None:
+        def write(path: Path) -> None:
+            with path.open("wb") as file:
+                self.write_file(journal.records(), file)
+
+        journal.finish(write)
+
+
+def problem(record: Record) -> str:
+    """Why the photograph has no caption, or its copy none; "" where all went well."""
+    message: str = (record.get("error") or record.get("copy_error") or {}).get("message", "")
+    return message
+
+
+def report_problems(records: Iterable[Record]) -> None:
+    """On standard error, for formats that have no place for them."""
+    for record in records:
+        if message := problem(record):
+            tqdm.write(f"{record['path']}: {message}", file=sys.stderr)  # above the progress bar, where there is one

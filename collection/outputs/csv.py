@@ -1,0 +1,40 @@
+"""CSV for a spreadsheet, by RFC 4180: a header and a row a record."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+
+from collection.journal import Record
+from collection.outputs.base import Lines, problem
+
+
+def _row(cells: Iterable[str | float]) -> str:
+    line = io.StringIO()
+    csv.writer(line).writerow(_guarded(cell) if isinstance(cell, str) else cell for cell in cells)
+    return line.getvalue()
+
+
+def _guarded(cell: str) -> str:
+    """A spreadsheet would run it as a formula."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+
+
+class Csv(Lines):
+    help = "for a spreadsheet"
+    header = _row(("path", "caption", "mean_probability", "low_confidence", "alternatives", "error"))
+
+    def lines(self, records: Iterable[Record]) -> Iterator[str]:
+        for record in records:
+            best, *others = record.get("captions") or [{}]
+            yield _row(
+                (
+                    record["path"],
+                    record.get("caption", ""),
+                    best.get("mean_probability", ""),
+                    str(record.get("low_confidence", "")).lower(),
+                    " | ".join(caption["text"] for caption in others),
+                    problem(record),
+                )
+            )

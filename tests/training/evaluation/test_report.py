@@ -1,0 +1,49 @@
+"""Documents tell what was measured, and nothing else."""
+
+import csv
+import json
+import re
+
+import pytest
+
+from model.files import file_digest
+from tests.conftest import ROOT
+from training.evaluation.report import fill_in
+
+
+def test_documents_tell_what_was_measured():
+    """README and model card hold the figures of the evaluations of the shipped checkpoint, and no others."""
+    digest = f"sha256:{file_digest(ROOT / 'best_model.pth')}"
+    for dataset in ("flickr8k", "coco"):
+        figures, tta, fast, before = (
+            json.loads((ROOT / "docs" / "results" / f"{dataset}-test{name}" / "scores.json").read_text())
+            for name in ("", "-tta", "-224", "-before")
+        )
+        assert all(each["model"]["digest"] == digest for each in (figures, tta, fast))
+        for name in ("README.md", "MODEL_CARD.md"):
+            document = (ROOT / name).read_text()
+            assert fill_in(document, figures, [tta, fast, before]) == document
+    with pytest.raises(ValueError, match="there is no"):
+        fill_in("a document without a place", figures)
+
+
+def test_the_page_of_experiments_has_the_figures_of_the_table():
+    with (ROOT / "docs" / "experiments.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    assert {"first", "joint", "longer"} <= {row["name"] for row in table}
+    page = (ROOT / "docs" / "experiments.md").read_text()
+    sections = {part.partition(":")[0]: part for part in page.split("\n## ")}
+    cells = {name: re.findall(r"^\| (.+) \|$", part, re.MULTILINE) for name, part in sections.items()}
+    told = {"frozen", "fine_tune", "self_critical", "joint"}
+    stages = [row for row in table if row["stage"] in told and not row["name"].startswith("ablation: ")]
+    assert len(cells["Stages"]) == len(stages) + 2  # and the header
+    for row in stages:
+        figures = " | ".join(f"{float(row[name]):.3f}" for name in ("B-1", "B-4", "CIDEr"))
+        beginning = f"{row['name']} | {row['stage']} | {row['epochs']} | "
+        assert any(cell.startswith(beginning) and cell.endswith(figures) for cell in cells["Stages"]), row
+    ways = [row for row in table if row["name"].startswith("sweep: ")]
+    assert len(cells["Decoding"]) == len(ways) + 2
+    for row in ways:
+        assert any(cell.startswith(row["settings"].replace("; ", ", ") + " | ") for cell in cells["Decoding"]), row
+    ablation = {row["name"].removeprefix("ablation: ") for row in table if row["name"].startswith("ablation: ")}
+    assert ablation == {cell.partition(" | ")[0] for cell in cells["Ablation"][2:]}

@@ -1,0 +1,300 @@
+"""The training of the CNN-LSTM: stages, objectives, averages, checkpoint. Its command line is `training.train`."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch.optim.swa_utils import AveragedModel
+
+from model.captioner import DecodingOptions
+from model.cnn_lstm.captioner import Network
+from model.cnn_lstm.checkpoint import Checkpoint
+from model.cnn_lstm.decoder import Decoder, DecoderConfig
+from model.cnn_lstm.encoder import STAGES, Encoder, Preprocessing
+from model.cnn_lstm.vocabulary import SPECIAL_TOKENS, Vocabulary
+from model.files import file_digest
+from model.registry import choose_device
+from training.average import weighted_mean
+from training.config import Config, Stage
+from training.data.augmentation import Augmentation
+from training.data.features import Features, OnlineFeatures, compute_features, fit_detector
+from training.data.records import Record, in_split, name_dataset, read_dataset, spread
+from training.distributed import Workers
+from training.engine import CrossEntropy, Objective, SelfCritical, TrainingData, evaluate, train_one_epoch
+from training.extension import extended
+from training.moving_average import moving_average
+from training.objectives.rewards import ParallelReward
+from training.results import Results
+from training.trainer import Trainer, deterministic_on, report_scores, train_and_dev
+
+_DEV_OPTIONS = DecodingOptions(method="beam", beam_size=3)
+
+
+class CnnLstmTrainer(Trainer):
+    """In stages, each of which begins with the best weights so far; several processes may share the work."""
+
+    recipe: Stage  # of the stage that is trained, as are data, features and objective
+    data: TrainingData
+    dev_features: Features
+    objective: Objective
+
+    def __init__(self, config: Config, workers: Workers = Workers()) -> None:
+        self.config, self.workers = config, workers
+        stages = {name: stage.epochs for name, stage in config.stages.items()}
+        super().__init__(Results(config.output, writes=workers.first), stages, config.patience)
+        self.device = workers.device(choose_device(config.device))
+        if config.mixed_precision and self.device.type == "cpu" and not _cpu_has_bfloat16():
+            self.results.log("warning: this processor emulates bfloat16, several times slower: no --mixed-precision")
+        deterministic_on(self.device)
+        records = read_dataset(config.data)
+        train, self.dev_records = train_and_dev(records, config.data)
+        self.train_records = spread(train, config.photographs)
+        torch.manual_seed(config.seed)
+        self.init, known = self._load_init()
+        captions = (text for record in self.train_records for text in record.captions)
+        self.vocabulary = known.extended(captions, config.min_count)
+        rehearsed = self._rehearsed()
+        self.train_records += rehearsed
+        self.dataset_size = len(records) + len(rehearsed)
+        self.preprocessing = self.init.preprocessing if self.init else Preprocessing()
+        if config.image_size:
+            self.preprocessing = replace(self.preprocessing, image_size=config.image_size)
+        self.network = self.tested = self._new_network().to(self.device)
+        self.average: AveragedModel | None = None
+        self.best_weights: dict[str, torch.Tensor] = {}
+        self.start_weights: dict[str, torch.Tensor] | None = None
+        self._average_state: dict[str, Any] | None = None
+        self.settings = config.settings() | {
+            "data": name_dataset(config.data, records),
+            "rehearse": name_dataset(config.rehearse, rehearsed) if config.rehearse else None,
+            "init": _name_weights(str(config.init)) if config.init else None,
+            "encoder_weights": None if config.init else _name_weights(config.encoder_weights),
+        }
+        self.resume()
+        if workers.first:
+            config.output.mkdir(parents=True, exist_ok=True)
+            if not self.results.state_file.is_file():
+                # A model that is left from an interrupted first epoch belongs to another vocabulary.
+                self.results.best_file.unlink(missing_ok=True)
+            self.vocabulary.save(config.output / "vocab.pkl")
+
+    def _load_init(self) -> tuple[Checkpoint | None, Vocabulary]:
+        """The checkpoint to begin with and its words. Raises CheckpointMismatch, VocabularyRefused, OSError."""
+        if not self.config.init:
+            return None, Vocabulary(SPECIAL_TOKENS)
+        init = Checkpoint.load(self.config.init)
+        known = Vocabulary.load(self.config.init_vocabulary or self.config.init.with_name("vocab.pkl"))
+        init.verify(known)
+        return init, known
+
+    def _rehearsed(self) -> list[Record]:
+        """As many of the other photographs as there are to train on. Raises DatasetRefused."""
+        if not self.config.rehearse:
+            return []
+        others = in_split(read_dataset(self.config.rehearse), "train")
+        chosen = random.Random(self.config.seed).sample(others, min(len(others), len(self.train_records)))
+        return [replace(record, name=f"{self.config.rehearse.resolve().name}/{record.name}") for record in chosen]
+
+    def _new_network(self) -> Network:
+        """Raises CheckpointMismatch, ValueError."""
+        if self.init:
+            return Network.from_checkpoint(extended(self.init, self.vocabulary))
+        config = DecoderConfig(
+            len(self.vocabulary),
+            embedding=self.config.embedding,
+            hidden=self.config.hidden,
+            dropout=self.config.dropout,
+        )
+        encoder = Encoder(self.config.encoder_stride or "3x3")
+        encoder.load_imagenet(self.config.encoder_weights)
+        return Network(encoder, Decoder(config))
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        config, self.name, self.recipe = self.config, name, self.config.stages[name]
+        last = len(STAGES) - self.recipe.encoder_stages
+        with self.workers.first_ahead():
+            augmentations = [
+                self._features(self.train_records, last, augmentation)
+                for augmentation in self.recipe.augmentations or config.augmentations
+            ]
+            self.dev_features = self._features(self.dev_records, last, "plain")
+        self.data = TrainingData.of(self.train_records, self.vocabulary, augmentations)
+        self.network.encoder.freeze_all_but_last(self.recipe.encoder_stages)
+        self.optimizer = torch.optim.Adam(self._parameter_groups(self.recipe), fused=True)
+        if self.recipe.wise_ft_weight and not self.state["epoch"]:
+            self.start_weights = _copy(self.network)
+        self.average = moving_average(self.network, config.ema_decay, self._average_state)
+        self.tested = cast(Network, self.average.module) if self.average else self.network
+        with closing(self._objective(self.recipe, self.data)) as self.objective:
+            yield
+        self.average, self.tested = None, self.network
+        if self.recipe.wise_ft_weight:
+            self._average_with_start()
+        self._average_state = self.start_weights = None
+        self.network.load_state_dict(self.best_weights)
+
+    def train_epoch(self, number: int) -> dict[str, Any]:
+        began = time.monotonic()
+        mean = train_one_epoch(
+            self.network,
+            self.data,
+            self.optimizer,
+            self.objective,
+            encoder_stages=self.recipe.encoder_stages,
+            batch_size=self.config.batch_size,
+            gradient_norm=self.config.gradient_norm,
+            seed=self.config.seed * 100_003 + number,
+            learning_rate_at=partial(_half_cosine, self.recipe.epochs, self.state["epoch"]),
+            mixed_precision=self.config.mixed_precision,
+            workers=self.workers,
+            after_step=partial(self.average.update_parameters, self.network) if self.average else None,
+            description=f"epoch {number}",
+        )
+        seconds = time.monotonic() - began
+        return {
+            "stage": self.name,
+            "encoder_stages": self.recipe.encoder_stages,
+            self.objective.shown: mean,
+            "seconds": seconds,
+            "images_per_second": len(self.data.usable) / seconds,
+        }
+
+    def evaluate(self) -> dict[str, Any]:
+        return {"dev": self.workers.from_first(self._dev_scores)}
+
+    def _dev_scores(self) -> dict[str, float]:
+        return evaluate(
+            self.tested,
+            self.dev_features,
+            self.dev_records,
+            self.vocabulary,
+            _DEV_OPTIONS,
+            encoder_stages=self.recipe.encoder_stages,
+            mixed_precision=self.config.mixed_precision,
+        ).corpus
+
+    def _average_with_start(self) -> None:
+        """The best weights become their mean with those of the stage's start, if that scores higher."""
+        assert self.start_weights is not None
+        share = self.recipe.wise_ft_weight
+        self.network.load_state_dict(weighted_mean([self.best_weights, self.start_weights], [1 - share, share]))
+        scores = self.evaluate()
+        *before, last = self.history
+        self.state["history"] = [*before, last | {"dev_with_start": scores["dev"]}]
+        better = self.keep_if_better(scores)
+        self.results.write_record(self.record())
+        self.results.log("averaged with the stage's start: " + report_scores(scores["dev"], better))
+
+    def finish(self) -> str:
+        if self.workers.first:
+            self._fit_detector()
+        return super().finish()
+
+    def _fit_detector(self) -> None:
+        """Adds to the finished model what the training photographs look like to its encoder."""
+        checkpoint = Checkpoint.load(self.results.best_file)
+        if not checkpoint.out_of_distribution:
+            last = len(STAGES) - max((stage.encoder_stages for stage in self.config.stages.values()), default=0)
+            train, dev = (self._features(records, last, "plain") for records in (self.train_records, self.dev_records))
+            detector = fit_detector(self.network.encoder, train, dev, last, self.device)
+            replace(checkpoint, out_of_distribution=detector).save(self.results.best_file)
+
+    def _objective(self, stage: Stage, data: TrainingData) -> Objective:
+        if stage.objective == "cross-entropy":
+            return CrossEntropy(self.config.label_smoothing)
+        references = [[text[1:] for text in texts] for texts in data.captions]
+        bleu_weight = self.config.bleu_weight if stage.bleu_weight is None else stage.bleu_weight
+        return SelfCritical(ParallelReward(references, bleu_weight, self.config.reward_processes))
+
+    def _features(self, records: Sequence[Record], last: int, augmentation: Augmentation) -> Features:
+        compute: Callable[..., Features] = (
+            OnlineFeatures
+            if augmentation == "random"
+            else partial(compute_features, folder=self.config.cache, augmentation=augmentation)
+        )
+        return compute(
+            records,
+            self.network.encoder,
+            self.preprocessing,
+            dataset_size=self.dataset_size,
+            last=last,
+            device=self.device,
+            mixed_precision=self.config.mixed_precision,
+        )
+
+    def _parameter_groups(self, stage: Stage) -> list[dict[str, Any]]:
+        groups = [{"params": list(self.network.decoder.parameters()), "lr": stage.learning_rate}]
+        if stage.encoder_stages:
+            tuned = [p for p in self.network.encoder.parameters() if p.requires_grad]
+            groups.append({"params": tuned, "lr": stage.encoder_learning_rate})
+        return [group | {"initial_lr": group["lr"]} for group in groups]
+
+    def record(self) -> dict[str, Any]:
+        return super().record() | {"init": self.init.training if self.init else None}
+
+    def save_best(self, record: Mapping[str, Any]) -> None:
+        self.best_weights = _copy(self.tested)
+        self._save_checkpoint(self.tested, record["dev"])
+
+    def _save_checkpoint(self, network: Network, dev_scores: dict[str, float]) -> None:
+        if self.workers.first:
+            Checkpoint(
+                encoder=network.encoder.state_dict(),
+                decoder=network.decoder.state_dict(),
+                stride=network.encoder.stride,
+                decoder_config=network.decoder.config,
+                preprocessing=self.preprocessing,
+                vocabulary_digest=self.vocabulary.digest,
+                training=self.record(),
+                scores=dev_scores,
+            ).save(self.results.best_file)
+
+    def weights(self) -> dict[str, Any]:
+        return {
+            "network": self.network.state_dict(),
+            "best_weights": self.best_weights,
+            "start_weights": self.start_weights,
+            "average": self.average.state_dict() if self.average else None,
+        }
+
+    def load_weights(self, content: Mapping[str, Any]) -> None:
+        self.network.load_state_dict(content["network"])
+        self.best_weights, self.start_weights = content["best_weights"], content["start_weights"]
+        self._average_state = content["average"]
+
+    def interrupted(self) -> str:
+        """The first epoch's weights are better than none."""
+        if not self.results.best_file.is_file():
+            self._save_checkpoint(self.network, {})
+        return super().interrupted()
+
+
+def _cpu_has_bfloat16() -> bool:
+    found = torch.cpu.get_capabilities()
+    return any(found.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+
+
+def _name_weights(source: str) -> str:
+    """A name and a digest, not a path: where it lay is nobody else's business."""
+    if source == "imagenet":
+        return "torchvision IMAGENET1K_V2"
+    return f"{Path(source).name} (sha256 {file_digest(Path(source))})"
+
+
+def _half_cosine(epochs: int, finished: int, share: float) -> float:
+    """The learning rate's factor when `finished` epochs and a share of the next are over: from 1 to 0."""
+    return 0.5 + 0.5 * math.cos(math.pi * (finished + share) / epochs)
+
+
+def _copy(network: Network) -> dict[str, torch.Tensor]:
+    return {name: tensor.cpu().clone() for name, tensor in network.state_dict().items()}
