@@ -1,18 +1,16 @@
-"""What the encoder's frozen stages give for each photograph, computed once and memory-mapped.
+"""What the encoder's frozen stages give for each photograph.
 
-The array of one augmentation is a file `KEY.npy` (photographs, height, width, channels) in half precision, beside
-`KEY.json`, which says how far it is and which photographs were refused. A killed run goes on where it stopped.
-Of the random augmentation nothing is kept: its features are computed whenever they are wanted.
+Of a fixed augmentation it is computed once and memory-mapped: `KEY.npy` (photographs, height, width, channels) in half
+precision (KeptArray of training/data/pixels.py). Of the random augmentation nothing is kept but the photographs
+themselves, as small squares, from which its features are computed whenever they are wanted.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,36 +23,15 @@ from tqdm import tqdm
 
 from model.cnn_lstm.encoder import STAGES, Encoder, Preprocessing
 from model.cnn_lstm.out_of_distribution import OutOfDistributionDetector, summarise
-from model.files import atomic_write
-from training.data.augmentation import FixedAugmentation, fixed_augmentation, random_augmentation
-from training.data.records import DatasetRefused, Record, read_image
+from training.data.augmentation import LEAST, FixedAugmentation, fixed_augmentation, random_augmentations
+from training.data.pixels import KeptArray, compute_pixels
+from training.data.pixels import TooManyRefused as TooManyRefused
+from training.data.pixels import check_refused as check_refused
+from training.data.pixels import stamps as stamps
+from training.data.records import Record, read_image
 
-_MAX_REFUSED_SHARE = 0.01
 _BATCH = 16  # small enough for the caches
-_SAVED_EVERY = 512  # photographs: what a kill can cost
-
-
-class TooManyRefused(RuntimeError):
-    """More photographs are missing or damaged than a sound dataset has."""
-
-
-def check_refused(refused: Mapping[str, str], dataset_size: int) -> None:
-    """Raises TooManyRefused when more than one photograph in a hundred of the dataset could not be read."""
-    if len(refused) > _MAX_REFUSED_SHARE * dataset_size:
-        raise TooManyRefused(
-            f"{len(refused)} of the dataset's {dataset_size} photographs are missing or damaged, more than "
-            f"{_MAX_REFUSED_SHARE:.0%}: {', '.join(list(refused)[:5])}, …"
-        )
-
-
-def stamps(records: Sequence[Record]) -> bytes:
-    """By what it is told whether the photographs are still the same files: places, sizes and times."""
-    lines = []
-    for record in records:
-        file = record.path.stat() if record.path.is_file() else None
-        stamp = (file.st_size, file.st_mtime_ns) if file else None
-        lines.append(f"{record.path.resolve()} {stamp}\n")
-    return "".join(lines).encode()
+_GPU_BATCH = 128  # large enough for a GPU, and small beside its memory
 
 
 class Features(Protocol):
@@ -99,42 +76,33 @@ def compute_features(
 
     Raises TooManyRefused when too many cannot be read for a dataset of `dataset_size` photographs (default: these).
     """
+    names = tuple(record.name for record in records)
     key = _key(records, encoder, preprocessing, last, augmentation, mixed_precision)
-    folder.mkdir(parents=True, exist_ok=True)
-    array_file, progress_file = folder / f"{key}.npy", folder / f"{key}.json"
-    progress = _Progress.load(progress_file) if array_file.is_file() else _Progress()
-    for name, reason in progress.refused.items():
-        tqdm.write(f"skipped {name}: {reason}")
     encoder = encoder.folded().to(device)
-    array = _open_array(array_file, len(records), encoder, preprocessing, last, device)
-
-    bar = tqdm(
-        total=len(records),
-        initial=progress.done,
-        unit="image",
-        desc=f"features of {STAGES[last - 1]}, {augmentation}",
-        disable=progress.done == len(records),
+    kept = KeptArray(
+        folder,
+        key,
+        names,
+        partial(_shape, encoder, preprocessing, last, device),
+        np.float16,
+        dataset_size or len(records),
     )
-    with ThreadPoolExecutor(2) as pool, bar:
-        while progress.done < len(records):
-            batch = records[progress.done : progress.done + _BATCH]
+    with ThreadPoolExecutor(2) as pool, kept.bar(f"features of {STAGES[last - 1]}, {augmentation}") as bar:
+        while kept.done < len(records):
+            batch = records[kept.done : kept.done + _BATCH]
             images: dict[int, Image.Image] = {}
-            for row, image in enumerate(pool.map(read_image, batch), start=progress.done):
+            for row, image in enumerate(pool.map(read_image, batch), start=kept.done):
                 if isinstance(image, str):
-                    progress.refused[records[row].name] = image
-                    tqdm.write(f"skipped {records[row].name}: {image}")
+                    kept.refuse(row, image)
                 else:
-                    images[row] = fixed_augmentation(image, augmentation, records[row].name)
-            check_refused(progress.refused, dataset_size or len(records))
+                    images[row] = fixed_augmentation(image, augmentation, names[row])
             if images:
-                grid = _run_frozen(encoder, preprocessing, list(images.values()), last, device, mixed_precision)
-                array[list(images)] = grid.permute(0, 2, 3, 1).half().cpu().numpy()
-            progress.done += len(batch)
+                pixels = preprocessing(list(images.values())).to(device, memory_format=torch.channels_last)
+                grid = _run_frozen(encoder, pixels, last, mixed_precision)
+                kept.array[list(images)] = grid.permute(0, 2, 3, 1).half().cpu().numpy()
+            kept.advance(len(batch))
             bar.update(len(batch))
-            if progress.done % _SAVED_EVERY == 0 or progress.done == len(records):
-                array.flush()
-                progress.save(progress_file)
-    return CachedFeatures(array, tuple(record.name for record in records), progress.refused)
+    return CachedFeatures(kept.array, names, kept.refused)
 
 
 class OnlineFeatures:
@@ -145,54 +113,70 @@ class OnlineFeatures:
         records: Sequence[Record],
         encoder: Encoder,
         preprocessing: Preprocessing,
+        folder: Path,
         *,
         dataset_size: int,
         last: int = len(STAGES),
         device: torch.device | str = "cpu",
         mixed_precision: bool = True,
+        stored: int | None = None,
+        least: float = LEAST,
+        processes: int = 0,
     ) -> None:
-        """Reads every photograph once. Raises TooManyRefused."""
-        self._records, self._side = records, preprocessing.image_size
-        self._run_frozen = partial(
-            _run_frozen,
-            encoder.folded().to(device),
-            preprocessing,
-            last=last,
-            device=device,
-            mixed_precision=mixed_precision,
+        """Decodes every photograph by compute_pixels, unless `folder` has them, to squares of `stored` pixels a side
+        (default: as large as the encoder's input). More keep what a window of `least` of a side would magnify.
+
+        Raises TooManyRefused.
+        """
+        kept = compute_pixels(
+            records, stored or preprocessing.image_size, folder, dataset_size=dataset_size, processes=processes
         )
-        self._pool = ThreadPoolExecutor(2)
-        self.names = tuple(record.name for record in records)
-        read = tqdm(self._pool.map(read_image, records), total=len(records), unit="image", desc="reading")
-        self.refused = {name: image for name, image in zip(self.names, read, strict=True) if isinstance(image, str)}
-        for name, reason in self.refused.items():
-            tqdm.write(f"skipped {name}: {reason}")
-        check_refused(self.refused, dataset_size)
+        self.names, self.refused = kept.names, kept.refused
+        self._device, self._preprocessing, self._least = torch.device(device), preprocessing, least
+        self._array = kept.array
+        self._on_device = torch.from_numpy(kept.array).to(device) if _fits(kept.array.nbytes, self._device) else None
+        self._run_frozen = partial(_run_frozen, encoder.folded().to(device), last=last, mixed_precision=mixed_precision)
 
     def rows(self, rows: Sequence[int], seeds: Sequence[int] = ()) -> Tensor:
-        """See Features. Raises DatasetRefused for a photograph that could be read before."""
-        images = list(self._pool.map(self._seen, rows, seeds))
-        parts = [self._run_frozen(images[start : start + _BATCH]) for start in range(0, len(images), _BATCH)]
-        return torch.cat(parts).float().cpu()
+        """See Features. They stay on the device."""
+        at_once = _BATCH if self._device.type == "cpu" else _GPU_BATCH
+        parts = []
+        for start in range(0, len(rows), at_once):
+            part = slice(start, start + at_once)
+            pixels = random_augmentations(
+                self._pixels(rows[part]), self._preprocessing.image_size, seeds[part], self._least
+            )
+            parts.append(self._run_frozen(_normalised(pixels, self._preprocessing)))
+        return torch.cat(parts).float()
 
-    def _seen(self, row: int, seed: int) -> Image.Image:
-        image = read_image(self._records[row])
-        if isinstance(image, str):
-            raise DatasetRefused(f"{self.names[row]} could be read before, and no longer can: {image}")
-        return random_augmentation(image, self._side, seed)
+    def _pixels(self, rows: Sequence[int]) -> Tensor:
+        """(rows, 3, side, side) in uint8 on the device."""
+        if self._on_device is None:
+            pixels = torch.from_numpy(self._array[np.asarray(rows)]).to(self._device)
+        else:
+            pixels = self._on_device[torch.tensor(rows, device=self._device)]
+        return pixels.permute(0, 3, 1, 2)
 
 
-def _run_frozen(
-    encoder: Encoder,
-    preprocessing: Preprocessing,
-    images: Sequence[Image.Image],
-    last: int,
-    device: torch.device | str,
-    mixed_precision: bool,
-) -> Tensor:
-    """(images, channels, height, width) on the device."""
-    pixels = preprocessing(images).to(device, memory_format=torch.channels_last)
-    with torch.inference_mode(), torch.autocast(torch.device(device).type, torch.bfloat16, mixed_precision):
+def _fits(size: int, device: torch.device) -> bool:
+    """Whether so many bytes take no more than half of the device's free memory: never of the CPU's, where a file that
+    is mapped into memory lies well.
+    """
+    return device.type == "cuda" and size <= torch.cuda.mem_get_info(device)[0] / 2
+
+
+def _normalised(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """What Preprocessing makes of pixels from 0 to 255, (batch, 3, height, width). In place."""
+    mean, std = (
+        255 * torch.tensor(values, device=pixels.device).view(3, 1, 1)
+        for values in (preprocessing.mean, preprocessing.std)
+    )
+    return pixels.sub_(mean).div_(std)
+
+
+def _run_frozen(encoder: Encoder, pixels: Tensor, last: int, mixed_precision: bool) -> Tensor:
+    """(images, channels, height, width) on the device of the normalised pixels; for no stage, these themselves."""
+    with torch.inference_mode(), torch.autocast(pixels.device.type, torch.bfloat16, mixed_precision):
         return encoder.run_stages(pixels, last=last)
 
 
@@ -219,36 +203,14 @@ def fit_detector(
     )
 
 
-@dataclass
-class _Progress:
-    """How far the array is filled, and which photographs could not be read."""
-
-    done: int = 0
-    refused: dict[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def load(cls, path: Path) -> _Progress:
-        return cls(**json.loads(path.read_text())) if path.is_file() else cls()
-
-    def save(self, path: Path) -> None:
-        with atomic_write(path) as file:
-            file.write_text(json.dumps(asdict(self)))
-
-
-def _open_array(
-    path: Path, count: int, encoder: Encoder, preprocessing: Preprocessing, last: int, device: torch.device | str
-) -> np.memmap[Any, Any]:
-    if not path.is_file():
-        blank = preprocessing([Image.new("RGB", (preprocessing.image_size,) * 2)]).to(device)
-        with torch.inference_mode():
-            channels, height, width = encoder.run_stages(blank, last=last).shape[1:]
-        with atomic_write(path) as new:
-            np.lib.format.open_memmap(new, mode="w+", dtype=np.float16, shape=(count, height, width, channels))
-            if hasattr(os, "posix_fallocate"):  # a full disk is an error here, not a bus error in the middle
-                with new.open("r+b") as file:
-                    os.posix_fallocate(file.fileno(), 0, new.stat().st_size)
-    array: np.memmap[Any, Any] = np.lib.format.open_memmap(path, mode="r+")
-    return array
+def _shape(
+    encoder: Encoder, preprocessing: Preprocessing, last: int, device: torch.device | str
+) -> tuple[int, int, int]:
+    """Height, width and channels of a photograph's features."""
+    blank = preprocessing([Image.new("RGB", (preprocessing.image_size,) * 2)]).to(device)
+    with torch.inference_mode():
+        channels, height, width = encoder.run_stages(blank, last=last).shape[1:]
+    return height, width, channels
 
 
 def _key(

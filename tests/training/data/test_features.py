@@ -5,10 +5,10 @@ from PIL import Image
 
 from model.cnn_lstm.encoder import Encoder, Preprocessing
 from tests.training.drawn_dataset import write
-from training.data import features
-from training.data.augmentation import random_augmentation
+from training.data import features, pixels
+from training.data.augmentation import random_augmentation, random_augmentations
 from training.data.features import OnlineFeatures, TooManyRefused, compute_features
-from training.data.records import DatasetRefused, read_dataset
+from training.data.records import read_dataset
 
 SMALL = Preprocessing(image_size=32)
 
@@ -31,9 +31,8 @@ def compute(records, encoder, folder, **options):
 def test_rows_are_what_the_encoder_gives(records, encoder, tmp_path):
     found = compute(records[:5], encoder, tmp_path, last=4)
     assert found.array.shape == (5, 2, 2, 1024) and found.array.dtype == np.float16
-    pixels = SMALL([Image.open(records[3].path)])
     with torch.inference_mode():
-        expected = encoder.run_stages(pixels, last=4)
+        expected = encoder.run_stages(SMALL([Image.open(records[3].path)]), last=4)
     assert torch.allclose(found.rows([3]), expected, atol=5e-3, rtol=5e-3)
 
 
@@ -66,7 +65,7 @@ def test_other_weights_are_other_features(records, encoder, tmp_path):
 
 def test_an_interrupted_computation_goes_on(records, encoder, tmp_path, monkeypatch):
     monkeypatch.setattr(features, "_BATCH", 4)
-    monkeypatch.setattr(features, "_SAVED_EVERY", 8)
+    monkeypatch.setattr(pixels, "_SAVED_EVERY", 8)
     whole = compute(records[:20], encoder, tmp_path / "whole").array
     read, seen = features.read_image, []
 
@@ -118,28 +117,67 @@ def test_what_was_refused_is_told_again(records, encoder, tmp_path, capsys):
         assert "0007.jpg: there is no such file" in capsys.readouterr().out
 
 
-def fresh(records, encoder, **options):
-    return OnlineFeatures(records, encoder, SMALL, dataset_size=120, mixed_precision=False, **options)
+def fresh(records, encoder, folder, **options):
+    return OnlineFeatures(records, encoder, SMALL, folder, dataset_size=120, mixed_precision=False, **options)
 
 
-def test_fresh_features_are_those_of_a_random_view(records, encoder):
-    found = fresh(records[:20], encoder, last=4)
+def stored(record, side=32):
+    """The whole photograph as a square, (1, 3, side, side)."""
+    image = Image.open(record.path).resize((side, side), Image.Resampling.BICUBIC)
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1).unsqueeze(0)
+
+
+def normalised(seen):
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (SMALL.mean, SMALL.std))
+    return (seen / 255 - mean) / std
+
+
+def test_fresh_features_are_those_of_a_random_view(records, encoder, tmp_path):
+    found = fresh(records[:20], encoder, tmp_path, last=4)
     first, second = found.rows([3, 7], [1, 2]), found.rows([3, 7], [3, 4])
     assert first.shape == (2, 1024, 2, 2) and first.dtype == torch.float32
+    assert first.is_contiguous(memory_format=torch.channels_last) and not first.is_inference()
     assert not torch.allclose(first, second, atol=5e-3)
     assert torch.equal(found.rows([3, 7], [1, 2]), first)
-    seen = [random_augmentation(Image.open(records[row].path), 32, seed) for row, seed in ((3, 1), (7, 2))]
+    seen = [random_augmentations(stored(records[row]), 32, [seed]) for row, seed in ((3, 1), (7, 2))]
     with torch.inference_mode():
-        assert torch.allclose(encoder.run_stages(SMALL(seen), last=4), first, atol=1e-4, rtol=1e-3)
+        expected = encoder.run_stages(normalised(torch.cat(seen)), last=4)
+    assert torch.allclose(expected, first, atol=1e-4, rtol=1e-3)
 
 
-def test_fresh_features_are_refused_like_kept_ones(records, encoder, capsys):
+def test_without_frozen_stages_they_are_the_pixels(records, encoder, tmp_path):
+    found = fresh(records[:20], encoder, tmp_path, last=0, stored=48, least=0.9).rows([3, 7], [1, 2])
+    seen = [random_augmentations(stored(records[row], 48), 32, [seed], 0.9) for row, seed in ((3, 1), (7, 2))]
+    assert torch.allclose(found, normalised(torch.cat(seen)), atol=1e-5)
+    by_pil = SMALL([random_augmentation(Image.open(records[3].path), 32, 1, least=0.9)])
+    assert (found[0] - by_pil[0]).abs().mean() < 4 / 255 / 0.225
+    assert found.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_what_a_row_shows_does_not_depend_on_the_others(records, encoder, tmp_path):
+    found = fresh(records[:40], encoder, tmp_path, last=0)
+    rows, seeds = [*range(39, -1, -1)], [*range(40)]
+    together = found.rows(rows, seeds)
+    assert len(together) == 40 and torch.equal(together[17:18], found.rows(rows[17:18], seeds[17:18]))
+
+
+def test_photographs_may_lie_on_the_device(records, encoder, tmp_path, monkeypatch):
+    expected = fresh(records[:20], encoder, tmp_path, last=1).rows([3, 7], [1, 2])
+    monkeypatch.setattr(features, "_fits", lambda size, device: size == 20 * 32 * 32 * 3)
+    assert torch.equal(fresh(records[:20], encoder, tmp_path, last=1).rows([3, 7], [1, 2]), expected)
+
+
+def test_photographs_are_decoded_once(records, encoder, tmp_path, monkeypatch):
+    expected = fresh(records[:20], encoder, tmp_path / "cache", last=0).rows([3, 7], [1, 2])
+    monkeypatch.setattr(pixels, "read_image", lambda record: pytest.fail("decoded again"))
+    assert torch.equal(fresh(records[:20], encoder, tmp_path / "cache", last=0).rows([3, 7], [1, 2]), expected)
+
+
+def test_fresh_features_are_refused_like_kept_ones(records, encoder, tmp_path, capsys):
     records[7].path.unlink()
-    found = fresh(records[:20], encoder, last=1)
+    found = fresh(records[:20], encoder, tmp_path / "cache", last=1)
     assert found.refused == {"0007.jpg": "there is no such file"}
     assert "0007.jpg: there is no such file" in capsys.readouterr().out
     records[3].path.write_bytes(b"damaged")
-    with pytest.raises(DatasetRefused, match=r"0003\.jpg could be read before"):
-        found.rows([2, 3], [0, 0])
     with pytest.raises(TooManyRefused):
-        fresh(records[:20], encoder, last=1)
+        fresh(records[:20], encoder, tmp_path / "cache", last=1)
