@@ -13,7 +13,7 @@ from PIL import Image
 from collection.journal import Record
 from collection.walk import PhotographUnreadable, read_photograph
 from model.answer import describe_captions
-from model.captioner import Captioner, DecodingOptions
+from model.captioner import Captioner, DecodingOptions, warn_of_ignored
 from model.errors import ImageRefused
 from model.images import decode_image
 
@@ -38,6 +38,7 @@ class Job:
         """Batches of records in the order of `paths`: {"path", "caption", "captions", …} as the API answers, without
         the picture and the timings, or {"path", "error": {"code", "message"}} for a file that cannot be captioned.
         """
+        warn_of_ignored(self.captioner, self.options)
         decoded = decode_ahead(paths, self.workers, self.batch_size, self.read)
         while batch := list(islice(decoded, self.batch_size)):
             yield self._describe(batch)

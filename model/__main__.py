@@ -14,6 +14,7 @@ from PIL import Image
 
 from model.answer import describe_captions, text_lines
 from model.arguments import add_decoding_arguments, add_model_arguments, current_names, decoding_options, model_settings
+from model.captioner import warn_of_ignored
 from model.errors import LOADING_ERRORS, ImageRefused, OptionRefused
 from model.images import decode_image
 from model.registry import load_captioner
@@ -37,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OptionRefused, *LOADING_ERRORS) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    warn_of_ignored(captioner, options)
     captioned = 0
     for path in parsed.photographs:
         try:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -16,6 +18,8 @@ from model.errors import OptionRefused
 
 if TYPE_CHECKING:
     import torch  # a process that only speaks to a captioner elsewhere does without: it takes seconds and memory
+
+log = logging.getLogger(__name__)
 
 Method = Literal["beam", "greedy", "sample"]
 
@@ -209,3 +213,14 @@ class Captioner(Protocol):
     ) -> list[list[Caption]]:
         """For each photograph its captions, best first: `options.num_captions`, fewer only where no more exist."""
         ...
+
+
+def warn_of_ignored(captioner: Captioner, options: DecodingOptions) -> None:
+    """Logs, once for each back end, an option that is asked for and that it cannot heed."""
+    if options.attention and not captioner.capabilities.attention:
+        _warn_once(captioner.name, "attention")
+
+
+@cache
+def _warn_once(name: str, option: str) -> None:
+    log.warning("the back end %s ignores the option %s", name, option)

@@ -21,7 +21,7 @@ import yaml
 
 from model.files import atomic_write
 from training import train
-from training.results import Results
+from training.running.results import Results
 
 _METRICS = ("B-1", "B-2", "B-3", "B-4", "CIDEr")
 _COLUMNS = ("name", "seed", "stage", "photographs", "epochs", "seconds_an_epoch", "fastest_epoch", *_METRICS)

@@ -44,10 +44,10 @@ from model.huggingface.weights import fetch
 from model.registry import choose_device
 from training.data.clipcap import IGNORED, Embeddings, TrainingData, compute_embeddings
 from training.data.records import Record, name_dataset, read_dataset
-from training.engine import LossNotFinite
 from training.evaluation.metrics import score
-from training.results import Results
-from training.settings import deciding
+from training.running.failures import LossNotFinite
+from training.running.results import Results
+from training.running.settings import deciding
 from training.trainer import Trainer, deterministic_on, run_training, train_and_dev
 
 _DEV_OPTIONS = DecodingOptions(method="beam", beam_size=3)

@@ -28,12 +28,12 @@ from training.config import Config, Stage
 from training.data.augmentation import Augmentation
 from training.data.features import Features, OnlineFeatures, compute_features, fit_detector
 from training.data.records import Record, in_split, name_dataset, read_dataset, spread
-from training.distributed import Workers
 from training.engine import CrossEntropy, Objective, SelfCritical, TrainingData, evaluate, train_one_epoch
-from training.extension import extended
-from training.moving_average import moving_average
 from training.objectives.rewards import ParallelReward
-from training.results import Results
+from training.running.distributed import Workers
+from training.running.extension import extended
+from training.running.moving_average import moving_average
+from training.running.results import Results
 from training.trainer import Trainer, deterministic_on, report_scores, train_and_dev
 
 _DEV_OPTIONS = DecodingOptions(method="beam", beam_size=3)

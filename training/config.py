@@ -13,7 +13,7 @@ import yaml
 
 from model.cnn_lstm.encoder import Stride
 from training.data.augmentation import Augmentation
-from training.settings import deciding
+from training.running.settings import deciding
 
 
 @dataclass(frozen=True)

@@ -17,16 +17,13 @@ from model.cnn_lstm.encoder import STAGES
 from model.cnn_lstm.vocabulary import PAD, START, UNKNOWN, Vocabulary, tokenise
 from training.data.features import Features
 from training.data.records import Record
-from training.distributed import Workers
 from training.evaluation.metrics import Scores, score
 from training.objectives.cross_entropy import advantages, cross_entropy, self_critical
 from training.objectives.rewards import ParallelReward, Texts
+from training.running.distributed import Workers
+from training.running.failures import LossNotFinite
 
 _DECODED_AT_ONCE = 100
-
-
-class LossNotFinite(RuntimeError):
-    """Training has diverged: the loss is infinite or not a number."""
 
 
 @dataclass(frozen=True)

@@ -32,9 +32,9 @@ from training.data.features import TooManyRefused, check_refused
 from training.data.records import DatasetRefused, Record, Split, in_split, is_flickr8k_test, read_dataset
 from training.evaluation.intervals import bootstrap_intervals
 from training.evaluation.metrics import Scores, human_scores, java_found, ptb_tokenise, score
-from training.evaluation.pictures import draw_gallery, draw_reliability
 from training.evaluation.quality import by_group, calibration, caption_quality
-from training.evaluation.report import evaluation_report
+from training.pictures import draw_gallery, draw_reliability
+from training.report import evaluation_report
 
 
 @dataclass(frozen=True)

@@ -33,9 +33,9 @@ from model.huggingface.weights import fetch, load_parts
 from model.registry import choose_device
 from training.data.features import check_refused
 from training.data.records import DatasetRefused, Record, in_split, read_dataset, read_image
-from training.engine import LossNotFinite
-from training.results import Results
-from training.settings import deciding
+from training.running.failures import LossNotFinite
+from training.running.results import Results
+from training.running.settings import deciding
 from training.trainer import Trainer, run_training
 
 _IGNORED = -100  # what the loss leaves out

@@ -8,7 +8,7 @@ decoder by self-critical training, alone and with the encoder. The epoch with th
     record.json                 the settings, and one record an epoch; also as TensorBoard log in tensorboard/
     last.pth                    the state after the last finished epoch: the same command goes on from it
 
-torchrun --nproc-per-node N -m training.train … shares the work between N processes (training/distributed.py).
+torchrun --nproc-per-node N -m training.train … shares the work between N processes (training/running/distributed.py).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import tyro
 
 from training.cnn_lstm import CnnLstmTrainer
 from training.config import Config, with_file
-from training.distributed import workers_of_torchrun
+from training.running.distributed import workers_of_torchrun
 from training.trainer import run_training
 
 

@@ -17,9 +17,9 @@ from typing import Any
 import torch
 
 from training.data.records import DatasetRefused, Record, in_split
-from training.failures import FAILURES, exit_status
-from training.results import Results, shown
-from training.settings import check_same_run
+from training.running.failures import FAILURES, exit_status
+from training.running.results import Results, shown
+from training.running.settings import check_same_run
 
 
 class Trainer(ABC):

@@ -24,7 +24,7 @@ from typing import Any
 from PIL import Image
 
 from model.answer import describe_captions, describe_model
-from model.captioner import DecodingOptions, Stopwatch
+from model.captioner import DecodingOptions, Stopwatch, warn_of_ignored
 from service.settings import ROOT, Settings
 
 Answer = dict[str, Any]
@@ -129,6 +129,7 @@ def _answer(connection: Connection) -> None:
     connection.send((describe_model(captioner), asdict(captioner.capabilities)))
     while True:
         images, options = connection.recv()
+        warn_of_ignored(captioner, options)
         stopwatch = Stopwatch()
         try:
             ranked = captioner.caption(images, options, stopwatch)

@@ -5,12 +5,16 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
+from model.__main__ import main
 from model.arguments import add_model_arguments, model_settings
+from model.captioner import Capabilities, Caption, DecodingOptions
 from model.errors import BackendUnavailable
-from model.registry import load_captioner
+from model.registry import BACKENDS, Backend, load_captioner, users_of
 from model.settings import ModelSettings
 from tests.conftest import ROOT
+from tests.pictures import drawn
 
 LOADS_CNN_LSTM = """
 import sys
@@ -61,3 +65,32 @@ def test_every_setting_is_an_argument():
     assert model_settings(parser.parse_args(words)) == asked
     assert model_settings(parser.parse_args(["--tta"])) == ModelSettings(tta=True)
     assert model_settings(parser.parse_args(["--image-size", "224"])) == ModelSettings(image_size=224)
+
+
+class Dry:
+    """All that a back end needs."""
+
+    name, digest, device = "dry", "0" * 64, torch.device("cpu")
+    capabilities = Capabilities(prompt=True)
+
+    def __init__(self, prompt: str) -> None:
+        self.prompt = prompt
+
+    @classmethod
+    def load(cls, settings: ModelSettings, device: torch.device) -> "Dry":
+        return cls(settings.prompt)
+
+    def caption(self, images, options=DecodingOptions(), stopwatch=None):
+        return [[Caption(f"{self.prompt} of {image.width} pixels", -1.0, ())] for image in images]
+
+
+def test_a_new_back_end_is_a_class_and_a_line(monkeypatch, tmp_path, capsys, caplog):
+    monkeypatch.setitem(BACKENDS, "dry", Backend("tests.model.test_registry:Dry", ("prompt",)))
+    drawn(12, 8).save(tmp_path / "a.png")
+    assert main([str(tmp_path / "a.png"), "--backend", "dry", "--prompt", "a picture"]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'a.png'}: a picture of 12 pixels\n"
+    assert main([str(tmp_path / "a.png"), "--backend", "dry", "--tta"]) == 2
+    assert capsys.readouterr().err == "error: tta is for cnn-lstm alone, not for dry\n"
+    assert main([str(tmp_path / "a.png"), "--backend", "dry", "--attention"]) == 0
+    assert "the back end dry ignores the option attention" in caplog.text
+    assert users_of("prompt") == ["blip", "blip2", "dry"]

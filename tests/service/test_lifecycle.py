@@ -126,8 +126,8 @@ def _written_files(pid: int) -> set[str]:
 
 def test_settings_from_the_environment():
     settings = Settings.from_environment({"CAPTION_DEVICE": "cpu", "CAPTION_MAX_UPLOAD_BYTES": "1000", "OTHER": "x"})
-    assert settings.device == "cpu" and settings.max_upload_bytes == 1000
-    assert settings.checkpoint == ROOT / "best_model.pth"
+    assert settings.model.device == "cpu" and settings.max_upload_bytes == 1000
+    assert settings.model.checkpoint == ROOT / "best_model.pth"
     with pytest.raises(SettingRefused, match="CAPTION_MAX_UPLOAD_BYTES"):
         Settings.from_environment({"CAPTION_MAX_UPLOAD_BYTES": "16 MB"})
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from training.results import Results
+from training.running.results import Results
 from training.trainer import Trainer, run_training
 
 

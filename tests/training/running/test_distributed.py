@@ -24,9 +24,9 @@ from tests.conftest import ROOT
 from tests.training.processes import start, wait_for_the_middle_of_epoch, words, write_folder
 from training.data.features import CachedFeatures
 from training.data.records import Record
-from training.distributed import Workers, workers_of_torchrun
 from training.engine import CrossEntropy, SelfCritical, TrainingData, train_one_epoch
 from training.objectives.rewards import ParallelReward
+from training.running.distributed import Workers, workers_of_torchrun
 
 CAPTIONS = [  # of unequal number and length: a mean of the processes' means would not be the mean over all words
     ("a red dog runs over the green grass", "a dog"),

@@ -8,7 +8,7 @@ from model.cnn_lstm.captioner import Network
 from model.cnn_lstm.checkpoint import Checkpoint
 from model.cnn_lstm.vocabulary import START, UNKNOWN, Vocabulary
 from tests.conftest import ROOT
-from training.extension import extended
+from training.running.extension import extended
 
 NEW = ("pentagon", "magenta")
 

@@ -9,8 +9,8 @@ from PIL import Image
 from tests.conftest import ROOT
 from tests.pictures import photograph
 from tests.training.drawn_dataset import write
-from training.evaluation.pictures import main
-from training.evaluation.report import best_middle_worst
+from training.pictures import main
+from training.report import best_middle_worst
 
 MODEL = ["--checkpoint", str(ROOT / "best_model.pth"), "--vocabulary", str(ROOT / "vocab.pkl"), "--device", "cpu"]
 

@@ -8,7 +8,7 @@ import pytest
 
 from model.files import file_digest
 from tests.conftest import ROOT
-from training.evaluation.report import fill_in
+from training.report import fill_in
 
 
 def test_documents_tell_what_was_measured():

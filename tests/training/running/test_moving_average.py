@@ -1,6 +1,6 @@
 import torch
 
-from training.moving_average import move_average
+from training.running.moving_average import move_average
 
 
 def test_the_average_soon_forgets_where_it_began_and_moves_slowly_later():

@@ -7,7 +7,11 @@ import sys
 from model.errors import LOADING_ERRORS
 from training.data.features import TooManyRefused
 from training.data.records import DatasetRefused
-from training.engine import LossNotFinite
+
+
+class LossNotFinite(RuntimeError):
+    """Training has diverged: the loss is infinite or not a number."""
+
 
 FAILURES = (TooManyRefused, LossNotFinite, DatasetRefused, ValueError, *LOADING_ERRORS)
 

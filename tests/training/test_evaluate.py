@@ -8,7 +8,7 @@ from tests.conftest import ROOT
 from tests.training.drawn_dataset import write
 from training.evaluate import main
 from training.evaluation.metrics import java_found
-from training.evaluation.report import evaluation_report, gallery, score_table
+from training.report import evaluation_report, gallery, score_table
 
 MODEL = ["--checkpoint", str(ROOT / "best_model.pth"), "--vocabulary", str(ROOT / "vocab.pkl"), "--device", "cpu"]
 pytestmark = [

@@ -13,7 +13,7 @@ from model.registry import load_captioner
 from model.settings import ModelSettings
 from tests.conftest import ROOT
 from training.data.records import in_split, read_dataset
-from training.data.shapes import COLOURS, CORNERS, draw, main
+from training.shapes import COLOURS, CORNERS, draw, main
 
 
 def test_the_same_command_draws_the_same_pictures(tmp_path):

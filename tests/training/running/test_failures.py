@@ -1,7 +1,7 @@
 import pytest
 
 from training.data.records import DatasetRefused
-from training.failures import exit_status
+from training.running.failures import exit_status
 
 
 def test_a_dataset_that_fails_in_the_middle_is_told_and_a_defect_of_ours_is_raised(capsys):

@@ -26,7 +26,7 @@ from model.images import decode_image
 from model.registry import load_captioner
 from model.settings import ModelSettings
 from training.data.records import DatasetRefused, read_dataset
-from training.evaluation.report import best_middle_worst
+from training.report import best_middle_worst
 
 plt.switch_backend("Agg")  # no window
 _COLUMNS = 5
