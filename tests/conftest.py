@@ -48,6 +48,7 @@ SLOW = (
     "training/running/test_distributed.py",
     "training/test_finetune.py",
     "training/test_init.py",
+    "training/test_recipe.py",
     "training/test_refusals.py",
     "training/test_resume.py",
     "training/test_train.py",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import tyro
 import yaml
 
 from model.cnn_lstm.encoder import Stride
@@ -23,13 +24,27 @@ class Stage:
     epochs: int
     """At most; 0 leaves the stage out."""
     learning_rate: float
-    """Of the decoder, at the start (Adam)."""
+    """Of the decoder, in distillation of the linear map, at the start."""
     encoder_stages: int = 0
     """How many of the encoder's last stages learn too (0 to 4)."""
     encoder_learning_rate: float = 0.0
     """Of those stages, at the start."""
-    objective: Literal["cross-entropy", "self-critical"] = "cross-entropy"
-    """The references' words, or the CIDEr-D of sampled captions (training/objectives/cross_entropy.py)."""
+    objective: Literal["cross-entropy", "self-critical", "distillation"] = "cross-entropy"
+    """The references' words, the reward of sampled captions, or the encoder alone as a teacher sees
+    (training/objectives/)."""
+    reward_references: int = 1
+    """Sampled captions are rewarded where a photograph has at least so many captions of people to judge by."""
+    cross_entropy_weight: float = 0.0
+    """In a self-critical stage: of the cross-entropy of one human caption of every photograph, which keeps words and
+    length."""
+    weight_decay: float = 0.0
+    """Of AdamW."""
+    warmup_steps: int = 0
+    """So long the rates rise from nothing."""
+    gradient_norm: float | None = None
+    """In this stage; none: that of the run."""
+    window: float = 0.7
+    """Of each side a random augmentation shows at least this share."""
     augmentations: tuple[Augmentation, ...] = ()
     """In which photographs are shown in this stage; none: those of the run."""
     bleu_weight: float | None = None
@@ -43,14 +58,16 @@ class Stage:
             raise ValueError(
                 f"a stage's wise_ft_weight must be at least 0 and less than 1, not {self.wise_ft_weight:g}"
             )
+        if self.objective == "self-critical" and self.reward_references > 1 and not self.cross_entropy_weight:
+            raise ValueError("photographs that are not rewarded teach nothing without a cross_entropy_weight")
 
 
 @dataclass(frozen=True)
 class Config:
     """Train a captioner on photographs with captions."""
 
-    data: Path
-    """Folder in one of the layouts of training/data/layouts.py."""
+    data: tyro.conf.UseAppendAction[tuple[Path, ...]]
+    """Folder in one of the layouts of training/data/layouts.py; may be given several times."""
     output: Path = Path("runs/latest")
     """Where results go. If it holds an unfinished run with the same settings, that run goes on."""
     cache: Path = Path("runs/features")
@@ -59,6 +76,21 @@ class Config:
     """A checkpoint to begin with: its sizes, weights (encoder included) and words, to which new ones are added."""
     init_vocabulary: Path | None = None
     """Its words; else vocab.pkl beside it."""
+    data_weights: tuple[float, ...] = ()
+    """How often an epoch sees the photographs of each folder of --data, in their order; none: once."""
+    unrewarded: tuple[str, ...] = ()
+    """Names of folders whose photographs are never rewarded in self-critical training."""
+    teacher: str = "efficientnet-lite2"
+    """Of the stage distil: a name in training/objectives/distillation.py."""
+    distil_data: tuple[Path, ...] = ()
+    """Folders of more photographs for the stage distil; they need no captions."""
+    start: str = ""
+    """Begin at this stage (NAME), or in it after so many epochs (NAME:EPOCHS), from the weights of --init: for a
+    training in pieces on several machines."""
+    checkpoint_every: int = 0
+    """Epochs after which a portable checkpoint is written besides those at the end of every stage; 0: none."""
+    stored_size: int = 0
+    """Pixels a side at which photographs are kept decoded for random augmentations; 0: those of image_size."""
     rehearse: Path | None = None
     """Folder with other captioned photographs, what the checkpoint of --init was trained on, say. As many of them as
     --data has are learnt beside those, so that less is forgotten."""
@@ -66,6 +98,17 @@ class Config:
     """"imagenet" (torchvision's IMAGENET1K_V2, downloaded once) or a file: a state dict of torchvision's resnet50."""
     encoder_stride: Stride | None = None
     """Which convolution of a stage carries the stride; must be given with a file of weights, which does not say."""
+    distil: Stage = field(
+        default_factory=lambda: Stage(
+            epochs=0,
+            learning_rate=1e-3,
+            encoder_stages=4,
+            encoder_learning_rate=1e-4,
+            objective="distillation",
+            augmentations=("random",),
+        )
+    )
+    """The encoder alone, cell by cell as the teacher sees; its augmentation is always random."""
     frozen: Stage = field(default_factory=lambda: Stage(epochs=10, learning_rate=1.5e-3))
     """The decoder alone."""
     fine_tune: Stage = field(
@@ -82,8 +125,6 @@ class Config:
     """Decoder and encoder, for captions that are rewarded."""
     bleu_weight: float = 0.0
     """Of BLEU-4 (0 to 1) beside CIDEr-D (0 to 10, about 1) in the reward of self-critical training."""
-    reward_processes: int = 2
-    """Among which computing the reward is shared; the result does not depend on it."""
     ema_decay: float = 0.0
     """What is tested and kept is an exponential moving average of the weights: of the old average this share stays at
     every step (0.998, say), at the first steps less; 0 keeps the weights themselves."""
@@ -127,7 +168,7 @@ class Config:
     @property
     def stages(self) -> dict[str, Stage]:
         """By name, in the order in which they are trained."""
-        names = ("frozen", "fine_tune", "self_critical", "joint")
+        names = ("distil", "frozen", "fine_tune", "self_critical", "joint")
         return {name: getattr(self, name) for name in names if getattr(self, name).epochs}
 
     def settings(self) -> dict[str, Any]:
@@ -136,13 +177,13 @@ class Config:
         """
         left_out = {
             *("data", "rehearse", "output", "cache", "init", "init_vocabulary", "encoder_weights"),
-            *("device", "reward_processes"),
+            *("device", "distil_data", "checkpoint_every"),
         }
         return deciding(self, left_out)
 
 
 _RENAMED = {"views": "augmentations", "start_share": "wise_ft_weight"}
-_GONE = {"cell_dropout": ("0", "0.0"), "architecture": ("top-down",)}
+_GONE = {"cell_dropout": ("0", "0.0"), "architecture": ("top-down",), "reward_processes": tuple("123456789")}
 """Settings that are no more, with the values that said what is now always so."""
 
 

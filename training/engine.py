@@ -19,7 +19,7 @@ from training.data.features import Features
 from training.data.records import Record
 from training.evaluation.metrics import Scores, score
 from training.objectives.cross_entropy import advantages, cross_entropy, self_critical
-from training.objectives.rewards import ParallelReward, Texts
+from training.objectives.rewards import Reward, Texts
 from training.running.distributed import Workers
 from training.running.failures import LossNotFinite
 
@@ -36,6 +36,8 @@ class Batch:
     captions: Tensor  # (images, captions, length), from START to END, filled up with PAD
     of: int
     """How many photographs the whole batch has, of which other processes may have the others."""
+    pixels: Tensor | None = None
+    """(images, 3, side, side), normalised: what a teacher looks at."""
 
 
 def _longest_first(texts: Texts) -> list[int]:
@@ -58,12 +60,27 @@ class TrainingData:
 
     captions: Texts
     augmentations: tuple[Features, ...]
+    times: Tensor | None = None
+    """(photographs): how often an epoch sees each; None: once."""
+    pixels: bool = False
+    """The frozen stages are none, and batches say so."""
 
     @classmethod
-    def of(cls, records: Sequence[Record], vocabulary: Vocabulary, augmentations: Sequence[Features]) -> TrainingData:
+    def of(
+        cls,
+        records: Sequence[Record],
+        vocabulary: Vocabulary,
+        augmentations: Sequence[Features],
+        times: Sequence[float] = (),
+        pixels: bool = False,
+    ) -> TrainingData:
+        """`times` are of the first records; the others, which have no captions, are seen once."""
+        often = [*times, *[1.0] * (len(records) - len(times))]
         return cls(
-            [[vocabulary.encode(text) for text in record.captions] for record in records],
+            [[vocabulary.encode(text) for text in record.captions or ("",)] for record in records],
             tuple(augmentations),
+            None if all(own == 1 for own in often) else torch.tensor(often),
+            pixels,
         )
 
     @property
@@ -72,12 +89,27 @@ class TrainingData:
         refused = {name for augmentation in self.augmentations for name in augmentation.refused}
         return [row for row, name in enumerate(self.augmentations[0].names) if name not in refused]
 
+    @property
+    def epoch_size(self) -> int:
+        """How many photographs an epoch shows, about."""
+        usable = self.usable
+        return len(usable) if self.times is None else max(1, round(float(self.times[usable].sum())))
+
+    def _rows(self, generator: torch.Generator) -> Tensor:
+        """Of an epoch: the usable ones, each as often as it is to be seen; what is left of that by chance."""
+        usable = torch.tensor(self.usable)
+        if self.times is None:
+            return usable
+        times = self.times[usable]
+        chance = torch.rand(len(usable), generator=generator) < times.frac()
+        return usable.repeat_interleave(times.long() + chance)
+
     def batches(self, size: int, generator: torch.Generator, workers: Workers = Workers()) -> Iterator[Batch]:
-        """All usable photographs once, shuffled, each in an augmentation drawn at random, with all of its captions;
+        """The photographs of an epoch, shuffled, each in an augmentation drawn at random, with all of its captions;
         of several workers each has a part of every batch.
         """
-        usable = torch.tensor(self.usable)
-        for rows in usable[torch.randperm(len(usable), generator=generator)].split(size):
+        seen = self._rows(generator)
+        for rows in seen[torch.randperm(len(seen), generator=generator)].split(size):
             augmentations = torch.randint(len(self.augmentations), (len(rows),), generator=generator)
             seeds = torch.randint(2**31, (len(rows),), generator=generator)
             yield self._batch(workers.part(rows), workers.part(augmentations), workers.part(seeds), len(rows))
@@ -94,10 +126,12 @@ class TrainingData:
             for augmentation, own in by_view
             if len(own)
         ]
-        inputs = torch.empty((len(rows), *parts[0][1].shape[1:]), memory_format=torch.channels_last)
+        device = next((part.device for _, part in parts if part.device.type != "cpu"), torch.device("cpu"))
+        inputs = torch.empty((len(rows), *parts[0][1].shape[1:]), device=device, memory_format=torch.channels_last)
         for own, part in parts:
-            inputs[own] = part
-        return Batch(tuple(rows.tolist()), inputs, _padded([self.captions[row] for row in rows.tolist()]), of)
+            inputs[own] = part.to(device)
+        captions = _padded([self.captions[row] for row in rows.tolist()])
+        return Batch(tuple(rows.tolist()), inputs, captions, of, inputs if self.pixels else None)
 
 
 class Outcome(NamedTuple):
@@ -146,32 +180,67 @@ class CrossEntropy:
 
 
 class SelfCritical:
-    """The reward of captions that the network samples itself. Dropout is off: what is sampled is what is learnt."""
+    """The reward of captions that the network samples itself, for the images that have references enough to judge by,
+    plus the cross-entropy of one human caption of every image, drawn at random, which keeps words and length. Dropout
+    is off: what is sampled is what is learnt.
+    """
 
     shown, dropout = "reward", False
 
-    def __init__(self, reward: ParallelReward, samples: int = 5, max_words: int = 16) -> None:
-        self.reward = reward
+    def __init__(
+        self,
+        reward: Reward,
+        samples: int = 5,
+        max_words: int = 16,
+        rewarded: Tensor | None = None,
+        cross_entropy_weight: float = 0.0,
+    ) -> None:
+        """`rewarded` tells of every row of the training data whether it is (rows); None: all are."""
+        self.reward, self.rewarded, self.cross_entropy_weight = reward, rewarded, cross_entropy_weight
         self.options = DecodingOptions(
             method="sample", num_captions=samples, max_words=max_words, top_p=1.0, no_repeat_ngram_size=0
         )
 
     def __call__(self, network: Network, features: Tensor, batch: Batch) -> Outcome:
+        rows = torch.tensor(batch.rows)
+        chosen = torch.arange(len(rows)) if self.rewarded is None else self.rewarded[rows].nonzero().squeeze(1)
+        human = features.new_zeros(())
+        words = 0
+        if self.cross_entropy_weight:
+            human, words = self._human(network, features, batch)
+        if not len(chosen):
+            return Outcome(self.cross_entropy_weight * human, words, 0.0, 0)
+        policy, words, reward, captions = self._sampled(network, features[chosen], rows[chosen])
+        return Outcome(policy + self.cross_entropy_weight * human, words, reward, captions)
+
+    def _human(self, network: Network, features: Tensor, batch: Batch) -> tuple[Tensor, int]:
+        """The cross-entropy of a caption of each image, and over how many words it is the mean."""
+        count = (batch.captions[:, :, 1] != PAD).sum(dim=1)
+        drawn = (torch.rand(len(count)) * count).long()
+        captions = batch.captions[torch.arange(len(count)), drawn].unsqueeze(1)
+        order = (captions != PAD).sum(dim=2).squeeze(1).argsort(descending=True, stable=True)
+        captions = captions[order].to(features.device)
+        logits, places = network.decoder(features[order.to(features.device)], captions)
+        targets = captions[:, :, 1:].flatten()[places]
+        return cross_entropy(logits, targets, 0.0), len(places)
+
+    def _sampled(self, network: Network, features: Tensor, rows: Tensor) -> tuple[Tensor, int, float, int]:
+        """Loss, words, mean reward and captions of what is sampled for the rows."""
         # Not under autocast: its cache would keep the weights as they are cast here, without a gradient.
         with torch.autocast(features.device.type, enabled=False):
             sampled = network.decode(features.detach().float(), self.options)
         texts = [[(START, *hypothesis.tokens) for hypothesis in found] for found in sampled]
-        rewards = torch.tensor(self.reward(batch.rows, [[text[1:] for text in own] for own in texts]))
         order = _longest_first(texts)
         captions = _padded([texts[image] for image in order]).to(features.device)
+        rewards = self.reward(rows[order].to(features.device), captions[:, :, 1:])
         logits, places = network.decoder(features[order], captions)
-        advantage = advantages(rewards)[order].to(features.device)
+        advantage = advantages(rewards)
         by_word = advantage.unsqueeze(2).expand(-1, -1, captions.shape[2] - 1).flatten()[places]
         loss = self_critical(logits, captions[:, :, 1:].flatten()[places], by_word)
-        return Outcome(loss, len(places), rewards.mean().item(), rewards.numel())
+        return loss, len(places), rewards.mean().item(), rewards.numel()
 
     def close(self) -> None:
-        self.reward.close()
+        pass
 
 
 def train_one_epoch(
@@ -200,12 +269,12 @@ def train_one_epoch(
     torch.manual_seed(seed + (workers.rank << 32))
     network.train(objective.dropout)
     step = workers.parallel(_Step(network, objective, encoder_stages))
-    total, seen = 0.0, 0
-    images = len(data.usable)
+    total, seen, shown_for = 0.0, 0, 0
+    images = data.epoch_size
     with tqdm(total=images, unit="image", desc=description, disable=not workers.first) as bar:
         for batch in data.batches(batch_size, torch.Generator().manual_seed(seed), workers):
             for group in optimizer.param_groups:
-                group["lr"] = group["initial_lr"] * learning_rate_at(seen / images)
+                group["lr"] = group["initial_lr"] * learning_rate_at(min(1.0, seen / images))
             inputs = batch.inputs.to(device, memory_format=torch.channels_last)
             with torch.autocast(device.type, torch.bfloat16, mixed_precision):
                 loss, words, shown, over = step(inputs, batch)
@@ -215,14 +284,16 @@ def train_one_epoch(
             optimizer.zero_grad(set_to_none=True)
             # The mean over the workers, which the gradients become, is to be the mean over all words.
             (loss * (workers.count * words / all_words)).backward()
-            nn.utils.clip_grad_norm_(network.parameters(), gradient_norm)
+            nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], gradient_norm)
             optimizer.step()
             if after_step:
                 after_step()
-            total, seen = total + all_shown / all_over * batch.of, seen + batch.of
+            seen += batch.of
+            if all_over:  # none of a batch may be rewarded
+                total, shown_for = total + all_shown / all_over * batch.of, shown_for + batch.of
             bar.update(batch.of)
-            bar.set_postfix({objective.shown: f"{total / seen:.3f}"}, refresh=False)
-    return total / seen
+            bar.set_postfix({objective.shown: f"{total / max(1, shown_for):.3f}"}, refresh=False)
+    return total / max(1, shown_for)
 
 
 class _Step(nn.Module):

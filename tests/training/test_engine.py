@@ -19,7 +19,7 @@ from training.engine import (
     evaluate,
     train_one_epoch,
 )
-from training.objectives.rewards import ParallelReward
+from training.objectives.rewards import Reward
 
 CAPTIONS = [
     "a red dog runs over the green grass",
@@ -142,6 +142,6 @@ def test_self_critical_training_raises_the_reward(records, features, vocabulary,
     data = TrainingData.of(records, vocabulary, [features])
     train(network, data, 12)
     references = [[text[1:] for text in texts] for texts in data.captions]
-    objective = SelfCritical(ParallelReward(references), samples=10)
+    objective = SelfCritical(Reward(references), samples=10)
     rewards = train(network, data, 60, objective, rate=0.002, mixed_precision=mixed_precision)
     assert sum(rewards[-5:]) / 5 > 1.5 * sum(rewards[:5]) / 5

@@ -25,7 +25,7 @@ from tests.training.processes import start, wait_for_the_middle_of_epoch, words,
 from training.data.features import CachedFeatures
 from training.data.records import Record
 from training.engine import CrossEntropy, SelfCritical, TrainingData, train_one_epoch
-from training.objectives.rewards import ParallelReward
+from training.objectives.rewards import Reward
 from training.running.distributed import Workers, workers_of_torchrun
 
 CAPTIONS = [  # of unequal number and length: a mean of the processes' means would not be the mean over all words
@@ -56,7 +56,7 @@ def learn(workers: Workers) -> dict[str, object]:
     optimizer = torch.optim.SGD([{"params": learnt, "lr": 0.1, "initial_lr": 0.1}])
     found: dict[str, object] = {}
     for number, objective in enumerate(
-        (CrossEntropy(0.1), CrossEntropy(0.1), SelfCritical(ParallelReward([t[1:] for t in data.captions])))
+        (CrossEntropy(0.1), CrossEntropy(0.1), SelfCritical(Reward([t[1:] for t in data.captions])))
     ):
         shown = train_one_epoch(
             network,

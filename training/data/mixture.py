@@ -1,0 +1,109 @@
+"""Several folders of captioned photographs as one dataset, each with its weight, its role and its own dev split."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from model.files import atomic_write
+from training.data.features import stamps
+from training.data.leakage import leaks, perceptual_hashes
+from training.data.records import DatasetRefused, Record, Split, in_split, name_dataset, read_dataset
+
+_SAME_BITS = 4  # of 64, as in training/check.py
+_SHOWN = 3
+_JUDGED: tuple[Split, ...] = ("dev", "test")
+_EXTENSIONS = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"))
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A folder."""
+
+    name: str
+    records: Sequence[Record]
+    weight: float = 1.0
+    """How often an epoch sees each of its training photographs."""
+    rewarded: bool = True
+    """Whether sampled captions of its photographs are rewarded in self-critical training."""
+
+    @property
+    def described(self) -> str:
+        return name_dataset(Path(self.name), self.records)
+
+
+def read_datasets(
+    folders: Sequence[Path], weights: Sequence[float] = (), unrewarded: Sequence[str] = ()
+) -> list[Dataset]:
+    """In their order; where there are several, a record's name begins with that of its folder.
+
+    Raises DatasetRefused: two folders of one name, one without training photographs or none to choose by (dev), as
+    many weights as folders are not given, or a name in `unrewarded` that no folder has.
+    """
+    names = [folder.resolve().name for folder in folders]
+    if len(set(names)) < len(names):
+        raise DatasetRefused(
+            f"two folders have one name ({', '.join(names)}): rename one, so that scores can be told apart"
+        )
+    if weights and len(weights) != len(folders):
+        raise DatasetRefused(f"{len(folders)} folders and {len(weights)} weights: give one a folder, in their order")
+    if strangers := set(unrewarded) - set(names):
+        raise DatasetRefused(
+            f"there is no folder {', '.join(sorted(strangers))} to leave unrewarded: {', '.join(names)}"
+        )
+    found = []
+    for number, (folder, name) in enumerate(zip(folders, names, strict=True)):
+        records = read_dataset(folder)
+        if not in_split(records, "train") or not in_split(records, "dev"):
+            raise DatasetRefused(f"{folder} has no photographs to train on or none to choose by (dev)")
+        if len(folders) > 1:
+            records = [replace(record, name=f"{name}/{record.name}") for record in records]
+        found.append(Dataset(name, records, weights[number] if weights else 1.0, name not in unrewarded))
+    return found
+
+
+def check_leakage(datasets: Sequence[Dataset], cache: Path) -> None:
+    """Raises DatasetRefused where a dev or test photograph of one folder is in the training split of another, by its
+    perceptual hash. What was found clean is remembered in `cache`: reading every photograph takes minutes.
+    """
+    if len(datasets) < 2:
+        return
+    records = [record for dataset in datasets for record in dataset.records]
+    done = cache / f"leakage-{hashlib.sha256(stamps(records)).hexdigest()[:20]}.json"
+    if done.is_file():
+        return
+    hashes, _ = perceptual_hashes(records)
+    across = [
+        leak
+        for ours in datasets
+        for theirs in datasets
+        if ours is not theirs
+        for split in _JUDGED
+        for leak in leaks(
+            [*in_split(ours.records, split), *in_split(theirs.records, "train")], hashes, split, _SAME_BITS
+        )
+    ]
+    if across:
+        pairs = ", ".join(f"{leak['photograph']} is {leak['in_training']}" for leak in across[:_SHOWN])
+        raise DatasetRefused(
+            f"{len(across)} photographs of a dev or test split are in another folder's training split ({pairs}): "
+            "leave one of each pair out"
+        )
+    cache.mkdir(parents=True, exist_ok=True)
+    with atomic_write(done) as file:
+        file.write_text(json.dumps({"photographs": len(records)}) + "\n")
+
+
+def uncaptioned(folders: Sequence[Path]) -> list[Record]:
+    """Every photograph below the folders, for what needs no captions. Raises DatasetRefused."""
+    records = []
+    for folder in folders:
+        if not folder.is_dir():
+            raise DatasetRefused(f"{folder} is not a folder")
+        names = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _EXTENSIONS)
+        own = folder.resolve().name
+        records += [Record(f"{own}/{path.relative_to(folder)}", path, "train", ()) for path in names]
+    return records
