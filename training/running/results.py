@@ -73,4 +73,4 @@ class Results:
 
 def shown(epoch: Mapping[str, Any]) -> str:
     """The name of the number that the epoch's objective shows."""
-    return "reward" if "reward" in epoch else "loss"
+    return next((name for name in ("reward", "distance") if name in epoch), "loss")
