@@ -200,7 +200,7 @@ class CnnLstmTrainer(Trainer):
     def _write_piece(self, name: str) -> None:
         """A checkpoint to go on from elsewhere, by --init and --start: weights alone, in half precision."""
         if self.workers.first:
-            self._checkpoint(self.network, {}).save(self.config.output / f"{name}.pth")
+            self._checkpoint(self.network, {}).save_packed(self.config.output / f"{name}.pth")
 
     def train_epoch(self, number: int) -> dict[str, Any]:
         began = time.monotonic()

@@ -145,3 +145,31 @@ def test_self_critical_training_raises_the_reward(records, features, vocabulary,
     objective = SelfCritical(Reward(references), samples=10)
     rewards = train(network, data, 60, objective, rate=0.002, mixed_precision=mixed_precision)
     assert sum(rewards[-5:]) / 5 > 1.5 * sum(rewards[:5]) / 5
+
+
+def test_what_is_not_rewarded_learns_the_words_of_people(records, features, vocabulary):
+    """None rewarded: a share of the cross-entropy alone; two rewarded: samples of these."""
+    network, data = make(vocabulary), TrainingData.of(records, vocabulary, [features])
+    batch = next(data.batches(5, torch.Generator().manual_seed(0)))
+    grid = network.encoder(batch.inputs, first_stage=5)
+    reward = Reward([[text[1:] for text in texts] for texts in data.captions])
+    none = SelfCritical(reward, rewarded=torch.zeros(5, dtype=torch.bool), cross_entropy_weight=0.15)
+    loss, words, shown, over = none(network, grid, batch)
+    expected, all_words, *_ = CrossEntropy(0.0)(network, grid, batch)
+    assert loss.item() == pytest.approx(0.15 * expected.item(), rel=1e-5)
+    assert words == all_words == sum(len(text.split()) + 1 for text in CAPTIONS) and (shown, over) == (0.0, 0)
+    two = torch.tensor([True, False, True, False, False])
+    mixed = SelfCritical(reward, samples=4, rewarded=two, cross_entropy_weight=0.15)
+    loss, *_, over = mixed(network, grid, batch)
+    assert over == 8 and loss.requires_grad
+
+
+def test_an_epoch_sees_photographs_as_often_as_it_is_told(records, features, vocabulary):
+    data = TrainingData.of(records, vocabulary, [features], times=[2, 1, 0, 0.5, 1])
+    assert data.epoch_size == 4  # 4.5, to the even number
+    counts = torch.zeros(5)
+    for seed in range(200):
+        for batch in data.batches(2, torch.Generator().manual_seed(seed)):
+            for row in batch.rows:
+                counts[row] += 1
+    assert counts[[0, 1, 2, 4]].tolist() == [400, 200, 0, 200] and 70 < counts[3] < 130

@@ -68,6 +68,7 @@ def test_every_stage_scores_both_folders(folder, whole):
 def test_a_stage_ends_with_a_checkpoint_from_which_another_machine_goes_on(folder, whole):
     piece = folder / "whole" / "stage-distil.pth"
     assert Checkpoint.load(piece).preprocessing.image_size == 64
+    assert piece.stat().st_size < (folder / "whole" / "best_model.pth").stat().st_size
     words = both(folder, "piece", init=piece, start="fine_tune")
     encoder = words.index("--encoder-weights")
     del words[encoder : encoder + 4]  # the piece brings its own

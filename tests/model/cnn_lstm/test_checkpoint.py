@@ -11,6 +11,7 @@ from model.cnn_lstm.out_of_distribution import OutOfDistributionDetector
 from model.cnn_lstm.vocabulary import SPECIAL_TOKENS, Vocabulary
 from model.errors import CheckpointMismatch
 from model.files import file_digest
+from tests.conftest import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +122,22 @@ def test_code_in_a_checkpoint_is_not_executed(tmp_path, capsys):
     with pytest.raises(CheckpointMismatch, match="more than tensors and plain data"):
         Checkpoint.load(tmp_path / "best_model.pth")
     assert "executed" not in capsys.readouterr().out
+
+
+def test_the_packed_shipped_checkpoint_is_the_same_in_at_most_64_megabytes(tmp_path):
+    shipped, packed = Checkpoint.load(ROOT / "best_model.pth"), tmp_path / "packed.pth"
+    shipped.save_packed(packed)
+    assert packed.stat().st_size <= 64_000_000
+    again = Checkpoint.load(packed)
+    for ours, theirs in ((shipped.encoder, again.encoder), (shipped.decoder, again.decoder)):
+        assert ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert again.vocabulary_digest == shipped.vocabulary_digest and again.training == shipped.training
+
+
+@pytest.mark.parametrize("keep", [40, 60, 100_000])
+def test_a_damaged_packed_checkpoint_is_refused(saved, tmp_path, keep):
+    packed = tmp_path / "packed.pth"
+    Checkpoint.load(saved / "best_model.pth").save_packed(packed)
+    packed.write_bytes(packed.read_bytes()[:keep])
+    with pytest.raises(CheckpointMismatch, match="is not a readable checkpoint"):
+        Checkpoint.load(packed)
