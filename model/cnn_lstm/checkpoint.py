@@ -130,7 +130,10 @@ def _unpacked(path: Path) -> Path | io.BytesIO:
             raise ValueError(f"it says that it holds {size} bytes")
         whole = bytearray(size)
         for first, part in enumerate((file.read(length), file.read())):
-            whole[first::2] = zlib.decompressobj().decompress(part, size)
+            data = zlib.decompressobj().decompress(part, size)
+            if len(data) != len(range(first, size, 2)):
+                raise ValueError("its end is missing")
+            whole[first::2] = data
     return io.BytesIO(whole)
 
 
