@@ -91,13 +91,13 @@ class KeptArray:
         return self._progress.refused
 
     def refuse(self, row: int, reason: str) -> None:
-        """That photograph cannot be read; its row stays zero. Raises TooManyRefused."""
+        """That photograph cannot be read; its row stays zero."""
         tqdm.write(f"skipped {self._names[row]}: {reason}")
         self.refused[self._names[row]] = reason
-        check_refused(self.refused, self._dataset_size)
 
     def advance(self, count: int) -> None:
-        """So many more rows are filled or refused."""
+        """So many more rows are filled or refused. Raises TooManyRefused."""
+        check_refused(self.refused, self._dataset_size)
         before, self._progress.done = self.done, self.done + count
         if before // _SAVED_EVERY < self.done // _SAVED_EVERY or self.done == len(self._names):
             self.array.flush()

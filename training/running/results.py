@@ -44,6 +44,8 @@ class Results:
     def remove_state(self) -> None:
         """Nothing goes on from here any more."""
         self.state_file.unlink()
+        for piece in self.folder.glob("stage-*.pth"):
+            piece.unlink()
 
     def write_record(self, record: dict[str, Any]) -> None:
         if self._has_record:

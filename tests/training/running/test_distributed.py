@@ -145,7 +145,8 @@ def history(folder, output):
 def test_one_of_them_writes_and_tells(folder, together):
     assert together.count("finished: CIDEr") == 1 and together.count("epoch 3: ") == 1
     written = {path.name for path in (folder / "two").iterdir()}
-    assert written == {"best_model.pth", "last.pth", "record.json", "tensorboard", "vocab.pkl"}
+    pieces = {f"stage-{name}.pth" for name in ("frozen", "fine_tune", "joint")}
+    assert written == pieces | {"best_model.pth", "last.pth", "record.json", "tensorboard", "vocab.pkl"}
     assert len(list((folder / "two" / "tensorboard").iterdir())) == 1
     assert Checkpoint.load(folder / "two" / "best_model.pth").out_of_distribution is not None
     assert [record["stage"] for record in history(folder, "two")] == [*("frozen", "frozen", "fine_tune", "joint")]
