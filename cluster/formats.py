@@ -15,6 +15,7 @@ _WORD = pyarrow.struct(
     {
         "text": pyarrow.string(),
         "probability": pyarrow.float64(),
+        "support": pyarrow.float64(),
         "attention": pyarrow.list_(pyarrow.list_(pyarrow.float64())),
     }
 )
@@ -32,6 +33,7 @@ SCHEMA = pyarrow.schema(
         "caption": pyarrow.string(),
         "captions": pyarrow.list_(_CAPTION),
         "low_confidence": pyarrow.bool_(),
+        "tags": pyarrow.list_(pyarrow.struct({"name": pyarrow.string(), "probability": pyarrow.float64()})),
         "model": pyarrow.struct({name: pyarrow.string() for name in ("name", "digest", "device")}),
         "error": pyarrow.struct({name: pyarrow.string() for name in ("code", "message")}),
     }

@@ -1,4 +1,4 @@
-"""Finds photographs by the words of their captions: python -m collection search RESULTS --where "dog"
+"""Finds photographs by the words of their captions and by their tags: python -m collection search RESULTS --where "dog"
 
 RESULTS is what `python -m collection caption --output` wrote, as JSONL. Its full-text index (SQLite's FTS5) is made
 once and stands beside it.
@@ -24,16 +24,18 @@ from model.files import atomic_write
 LONGEST_QUERY = 200  # characters
 _SQLITE = b"SQLite format 3\0"
 _APPLICATION_ID = 0x43415054  # "CAPT": an index is known by it
-_VERSION = 1  # of the tables below
+_VERSION = 2  # of the tables below
 _TABLES = f"""
 PRAGMA application_id = {_APPLICATION_ID};
 PRAGMA user_version = {_VERSION};
 CREATE TABLE source (size INTEGER NOT NULL, modified_ns INTEGER NOT NULL);
 CREATE VIRTUAL TABLE captions USING fts5 (
-    caption, path UNINDEXED, tokenize = "porter unicode61 remove_diacritics 2"
+    caption, tags, path UNINDEXED, tokenize = "porter unicode61 remove_diacritics 2"
 );
 """
-_FIND = "SELECT rowid, path, caption FROM captions WHERE captions MATCH ? ORDER BY rank, rowid LIMIT ?"
+_FIND = (
+    "SELECT rowid, path, caption FROM captions WHERE captions MATCH ? ORDER BY bm25(captions, 1.0, 0.25), rowid LIMIT ?"
+)
 _COUNT = "SELECT count(*) FROM captions WHERE captions MATCH ?"
 _TERM = re.compile(r'"([^"]*)"|([^\s"]+)')
 
@@ -122,14 +124,14 @@ def _index(file: Path, stream: IO[bytes]) -> sqlite3.Connection:
                 database.executescript(_TABLES)
                 database.execute("INSERT INTO source VALUES (?, ?)", state)
                 database.executemany(
-                    "INSERT INTO captions (rowid, path, caption) VALUES (?, ?, ?)", _rows(file, stream)
+                    "INSERT INTO captions (rowid, path, caption, tags) VALUES (?, ?, ?, ?)", _rows(file, stream)
                 )
     except sqlite3.Error as error:
         raise CollectionRefused(f"the index {index} cannot be written: {error}") from error
     return _open(index)
 
 
-def _rows(file: Path, stream: IO[bytes]) -> Iterator[tuple[int, str, str]]:
+def _rows(file: Path, stream: IO[bytes]) -> Iterator[tuple[int, str, str, str]]:
     """A path is kept as JSON, for a name that is no UTF-8 is no text to SQLite."""
     for number, line in enumerate(stream, 1):
         try:
@@ -137,10 +139,11 @@ def _rows(file: Path, stream: IO[bytes]) -> Iterator[tuple[int, str, str]]:
             path, caption = record["path"], "" if "error" in record else record["caption"]
             if not (isinstance(path, str) and isinstance(caption, str)):
                 raise TypeError
+            tags = " ".join(tag["name"] for tag in record.get("tags", ()))
         except (ValueError, KeyError, TypeError):
             raise CollectionRefused(f"{file}, line {number} is not a photograph's record in JSON") from None
         if caption:
-            yield number, json.dumps(path), _text(caption)
+            yield number, json.dumps(path), _text(caption), _text(tags)
 
 
 def _open(index: Path) -> sqlite3.Connection:

@@ -33,6 +33,7 @@ def describe_captions(captions: Sequence[Caption], captioner: Captioner) -> dict
         "caption": captions[0].text,
         "captions": [_describe_caption(caption) for caption in captions],
         "low_confidence": captions[0].low_confidence,
+        "tags": [{"name": tag.name, "probability": round(tag.probability, 4)} for tag in captions[0].tags],
         "model": describe_model(captioner),
     }
 
@@ -60,6 +61,8 @@ def _describe_caption(caption: Caption) -> dict[str, Any]:
     words: list[dict[str, Any]] = []
     for word in caption.words:
         described: dict[str, Any] = {"text": word.text, "probability": round(word.probability, 4)}
+        if word.support is not None:
+            described["support"] = round(word.support, 4)
         if word.attention is not None:
             described["attention"] = [[round(weight, 4) for weight in row] for row in word.attention]
         words.append(described)

@@ -72,6 +72,15 @@ class DecodingOptions:
     seed: int | None = _option(
         None, "makes sampling repeatable (sample)", minimum=0, maximum=2**31 - 1, methods=("sample",)
     )
+    rerank: bool = _option(
+        True, "captions are ranked by what the picture shows, not by the likelihood of their words alone"
+    )
+    guidance: float = _option(
+        0.2,
+        "how much what the picture shows leads the choice of every word; 0 leaves it to the decoder",
+        minimum=0,
+        maximum=2,
+    )
     attention: bool = _option(False, "also give the attention grid of every word")
 
     def __post_init__(self) -> None:
@@ -137,6 +146,20 @@ class Word:
     probability: float
     attention: tuple[tuple[float, ...], ...] | None = None
     """Weights over the grid, row by row from the top left; they sum to one. None where not asked for or not had."""
+    support: float | None = None
+    """How likely the picture shows what the word names, by a second look; None for words that name nothing, and where
+    there is no second look.
+    """
+
+
+@dataclass(frozen=True)
+class Tag:
+    """What a picture shows."""
+
+    name: str
+    """A noun in the singular, a verb, an adjective or a colour."""
+    probability: float
+    """That somebody who describes the picture names it."""
 
 
 def to_grid(weights: torch.Tensor) -> tuple[tuple[float, ...], ...]:
@@ -155,6 +178,8 @@ class Caption:
     words: tuple[Word, ...]
     low_confidence: bool = False
     """The photograph is unlike those that the model was trained on: whatever it says of it is a guess."""
+    tags: tuple[Tag, ...] = ()
+    """Of the photograph, likeliest first."""
 
     @property
     def mean_probability(self) -> float:
@@ -185,6 +210,8 @@ class Capabilities:
     """A word comes with the weights of where the model looked."""
     low_confidence: bool = False
     """An image unlike those of training is marked."""
+    second_look: bool = False
+    """Captions are ranked by what the picture shows, words have their support, and pictures have tags."""
     prompt: bool = False
     """Captions go on from the operator's text, or answer it."""
     languages: tuple[str, ...] = ("en",)

@@ -70,17 +70,20 @@ def decode(
     tokens: Tokens,
     options: DecodingOptions,
     device: torch.device | str = "cpu",
+    guidance: Tensor | None = None,
 ) -> list[list[Hypothesis]]:
     """For each of the `images` rows of `state` its hypotheses, best first.
 
     Beam search ranks by log-probability / length ** length_penalty; samples are ranked by log-probability.
+    `guidance` (images, vocabulary) is added to the log-probabilities of tokens that a path has not yet chosen, and
+    leads the search alone: hypotheses come with the log-probabilities that they have without it.
     """
     if options.method == "beam":
-        return _beam_search(step, state, images, tokens, options, device)
+        return _beam_search(step, state, images, tokens, options, device, guidance)
     if options.method == "greedy":
-        return _roll_out(step, state, images, 1, tokens, options, lambda scores, *_: scores.argmax(1), device)
+        return _roll_out(step, state, images, 1, tokens, options, lambda scores, *_: scores.argmax(1), device, guidance)
     choose = _nucleus(options, _noise(images, tokens.at_most(options) + 1, options).to(device))
-    found = _roll_out(step, state, images, options.num_captions, tokens, options, choose, device)
+    found = _roll_out(step, state, images, options.num_captions, tokens, options, choose, device, guidance)
     return [sorted(hypotheses, key=lambda hypothesis: -hypothesis.log_probability) for hypotheses in found]
 
 
@@ -106,6 +109,14 @@ def _permitted(log_probabilities: Tensor, paths: Tensor, tokens: Tokens, options
         begun = (ngrams[:, :, :-1] == paths[:, None, position - size + 1 :]).all(dim=2)
         _rule_out(scores, ngrams[:, :, -1], begun)
     return scores
+
+
+def _guided(scores: Tensor, paths: Tensor, guidance: Tensor | None, images: Tensor) -> Tensor:
+    """Log-probabilities (rows, vocabulary) with the guidance of each row's image (rows); they sum to what they did."""
+    if guidance is None:
+        return scores
+    guided = scores + guidance[images].scatter(1, paths, 0.0)
+    return guided + (scores.logsumexp(dim=1, keepdim=True) - guided.logsumexp(dim=1, keepdim=True))
 
 
 def _rule_out(scores: Tensor, tokens: Tensor, where: Tensor) -> None:
@@ -159,6 +170,7 @@ def _roll_out(
     options: DecodingOptions,
     choose: Callable[[Tensor, Tensor, int], Tensor],
     device: torch.device | str,
+    guidance: Tensor | None,
 ) -> list[list[Hypothesis]]:
     """One path a row, `each` rows an image; `choose(scores, rows, position)` gives the tokens of these rows."""
     rows = torch.arange(images * each, device=device)  # those of the images that are not finished
@@ -171,7 +183,7 @@ def _roll_out(
         scores, state, attention = step(last, state)
         # A row that has ended only goes on until the image's others have: it may say what it likes.
         scores = torch.where(ended[:, None], scores, _permitted(scores, paths, tokens, options))
-        last = choose(scores, rows, position)
+        last = choose(_guided(scores, paths, guidance, rows // each), rows, position)
         history.add(rows, last, scores.gather(1, last.unsqueeze(1)).squeeze(1), attention)
         ended |= last == tokens.end
         alive = (~ended).view(-1, each).any(dim=1).repeat_interleave(each).nonzero().squeeze(1)
@@ -245,7 +257,13 @@ def _nucleus(options: DecodingOptions, noise: Tensor) -> Callable[[Tensor, Tenso
 
 
 def _beam_search(
-    step: Step[S], state: S, images: int, tokens: Tokens, options: DecodingOptions, device: torch.device | str
+    step: Step[S],
+    state: S,
+    images: int,
+    tokens: Tokens,
+    options: DecodingOptions,
+    device: torch.device | str,
+    guidance: Tensor | None,
 ) -> list[list[Hypothesis]]:
     """Beam search in which finished hypotheses wait in a pool of `beam_size` while the others go on.
 
@@ -262,10 +280,11 @@ def _beam_search(
     pool, history = _Pool(images, size, device), _History(images)
     for position in range(tokens.at_most(options) + 1):
         scores, state, attention = step(last, state)
-        scores = _permitted(scores, paths, tokens, options).view(len(left), size, -1)
-        total, index = (running.unsqueeze(2) + scores).flatten(1).topk(2 * size, dim=1)
-        parent, token = index // scores.shape[2], index % scores.shape[2]
-        last_score = scores.flatten(1).gather(1, index)
+        scores = _permitted(scores, paths, tokens, options)
+        guided = _guided(scores, paths, guidance, left.repeat_interleave(size)).view(len(left), size, -1)
+        total, index = (running.unsqueeze(2) + guided).flatten(1).topk(2 * size, dim=1)
+        parent, token = index // guided.shape[2], index % guided.shape[2]
+        last_score = scores.view(len(left), -1).gather(1, index)
         ends = token == tokens.end
 
         ended = total.masked_fill(~ends, -torch.inf) / (position + 1) ** penalty

@@ -14,7 +14,7 @@ _LABELS = {
     "no_repeat_ngram_size": "Words in a run that may not repeat",
     "top_p": "Top-p",
 }
-_NOT_OFFERED = "attention"  # the page always asks for it
+_NOT_OFFERED = ("attention", "rerank")  # the page always asks for both
 
 
 def controls() -> list[dict[str, Any]]:
@@ -28,5 +28,5 @@ def controls() -> list[dict[str, Any]]:
             **option.metadata,
         }
         for option in dataclasses.fields(DecodingOptions)
-        if option.name != _NOT_OFFERED
+        if option.name not in _NOT_OFFERED
     ]

@@ -115,6 +115,11 @@ def _answers() -> dict[str, Schema]:
             "type": "boolean",
             "description": "the photograph is unlike those that the model was trained on",
         },
+        "tags": list_of(
+            exactly({"name": {"type": "string"}, "probability": _PROBABILITY}),
+            maxItems=10,
+            description="what the photograph shows, likeliest first; none where the model has no tags",
+        ),
     }
     moment: dict[str, Schema] = {
         "image": {
@@ -157,8 +162,9 @@ def _answers() -> dict[str, Schema]:
                 "attention": list_of(
                     list_of(_PROBABILITY), description="weights over the photograph's grid, row by row; sum 1"
                 ),
+                "support": _PROBABILITY | {"description": "how likely the photograph shows what the word names"},
             },
-            optional=("attention",),
+            optional=("attention", "support"),
         ),
         "Model": exactly({"name": {"type": "string"}, "digest": _DIGEST, "device": {"type": "string"}}),
     }
@@ -192,7 +198,10 @@ def _info() -> Schema:
                     "capabilities": {
                         "type": "object",
                         "description": "what the model can do; empty until it is loaded",
-                        "properties": {flag: {"type": "boolean"} for flag in ("attention", "low_confidence", "prompt")}
+                        "properties": {
+                            flag: {"type": "boolean"}
+                            for flag in ("attention", "low_confidence", "second_look", "prompt")
+                        }
                         | {"languages": list_of({"type": "string"}), "batch_size": _COUNT},
                     },
                 }

@@ -10,6 +10,8 @@ import { currentSettings } from "./settings.js";
 
 let made = 0; // for headings' ids
 
+const SUPPORTED = 0.25; // likelier than that, the photograph shows what a word names
+
 export class Card {
   element = document.getElementById("card").content.cloneNode(true).firstElementChild;
   state = "waiting";
@@ -108,6 +110,7 @@ export class Card {
     this.#answer = answer;
     if (answer.image) this.#picture = answer.image;
     this.#find(".note").hidden = !answer.low_confidence;
+    this.#find(".tags").replaceChildren(...answer.tags.map(chip));
     const items = answer.captions.map((caption) => this.#ranked(caption));
     this.#find(".ranking").hidden = items.length < 2;
     this.#find(".ranking ol").replaceChildren(...items);
@@ -138,6 +141,7 @@ export class Card {
   #choose(caption) {
     this.#caption = caption;
     this.#view.show(caption);
+    this.#find(".support").textContent = supportOf(caption);
     this.#find("img").alt = caption.text;
     const at = this.#answer.captions.indexOf(caption);
     this.element.querySelectorAll(".ranking button").forEach((b, i) => b.setAttribute("aria-pressed", i === at));
@@ -187,4 +191,19 @@ export class Card {
   #on(selector, act) {
     for (const button of this.element.querySelectorAll(selector)) button.addEventListener("click", () => act(button));
   }
+}
+
+function chip({ name, probability }) {
+  const item = document.createElement("li");
+  item.textContent = name;
+  item.title = `${percent(probability)} likely`;
+  return item;
+}
+
+/** Which of the caption's words the photograph supports by a second look, in a sentence; nothing without one. */
+function supportOf({ words }) {
+  const judged = words.filter(({ support }) => support !== undefined);
+  const named = (kept) => [...new Set(judged.filter(kept).map(({ text }) => text))].join(", ");
+  const [seen, unseen] = [named(({ support }) => support >= SUPPORTED), named(({ support }) => support < SUPPORTED)];
+  return [seen && `A second look sees: ${seen}.`, unseen && `It is not sure of: ${unseen}.`].filter(Boolean).join(" ");
 }

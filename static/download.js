@@ -1,6 +1,6 @@
 // The session as a file, made in the browser of what the cards hold.
 
-const COLUMNS = ["file", "caption", "mean_probability", "low_confidence", "alternatives", "model", "settings", "error"];
+const COLUMNS = ["file", "caption", "mean_probability", "low_confidence", "tags", "alternatives", "model", "settings", "error"];
 
 export function toJson(records) {
   return JSON.stringify(records, null, 2);
@@ -20,6 +20,7 @@ function row({ file, caption, answer, settings, error }) {
     caption,
     chosen?.mean_probability,
     answer?.low_confidence,
+    answer?.tags.map(({ name }) => name).join(", "),
     others?.join(" | "),
     answer && `${answer.model.name} ${answer.model.digest}`,
     settings && new URLSearchParams(settings),

@@ -23,7 +23,7 @@ def _guarded(cell: str) -> str:
 
 class Csv(Lines):
     help = "for a spreadsheet"
-    header = _row(("path", "caption", "mean_probability", "low_confidence", "alternatives", "error"))
+    header = _row(("path", "caption", "mean_probability", "low_confidence", "tags", "alternatives", "error"))
 
     def lines(self, records: Iterable[Record]) -> Iterator[str]:
         for record in records:
@@ -34,6 +34,7 @@ class Csv(Lines):
                     record.get("caption", ""),
                     best.get("mean_probability", ""),
                     str(record.get("low_confidence", "")).lower(),
+                    ", ".join(tag["name"] for tag in record.get("tags", ())),
                     " | ".join(caption["text"] for caption in others),
                     problem(record),
                 )

@@ -12,13 +12,14 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from model.captioner import Capabilities, Caption, DecodingOptions, Stopwatch, Word, to_grid
+from model.captioner import Capabilities, Caption, DecodingOptions, Stopwatch
+from model.cnn_lstm.captions import CaptionWriter
 from model.cnn_lstm.checkpoint import Checkpoint
 from model.cnn_lstm.decoder import Decoder
 from model.cnn_lstm.encoder import Encoder, Preprocessing
-from model.cnn_lstm.out_of_distribution import OutOfDistributionDetector, summarise
+from model.cnn_lstm.heads import Heads
 from model.cnn_lstm.runtime import PackedDecoder, PackedEncoder, can_pack, multiplies_bfloat16
-from model.cnn_lstm.vocabulary import END, PAD, START, UNKNOWN, Vocabulary, join_words
+from model.cnn_lstm.vocabulary import END, PAD, START, UNKNOWN, Vocabulary
 from model.decoding import Hypothesis, Tokens, decode
 from model.errors import BackendUnavailable, CheckpointMismatch
 from model.files import file_digest
@@ -54,14 +55,12 @@ class Network(nn.Module):
         return network
 
     @torch.inference_mode()
-    def decode(self, features: Tensor, options: DecodingOptions) -> list[list[Hypothesis]]:
-        """Hypotheses for grid features (images, cells, channels)."""
-        return _decode(self.decoder, features, options)
-
-
-def _decode(decoder: Any, features: Tensor, options: DecodingOptions) -> list[list[Hypothesis]]:
-    """With a Decoder or a PackedDecoder, whose states are of different types."""
-    return decode(decoder.step, decoder.init_state(features), len(features), TOKENS, options, features.device)
+    def decode(
+        self, features: Tensor, options: DecodingOptions, guidance: Tensor | None = None
+    ) -> list[list[Hypothesis]]:
+        """Hypotheses for grid features (images, cells, channels); the guidance is model.decoding.decode's."""
+        state = self.decoder.init_state(features)
+        return decode(self.decoder.step, state, len(features), TOKENS, options, features.device, guidance)
 
 
 def choose_image_size(size: int, trained: int) -> int:
@@ -93,7 +92,6 @@ class CnnLstmCaptioner:
     """See `model.captioner.Captioner`."""
 
     name = "cnn-lstm"
-    capabilities = CAPABILITIES
 
     def __init__(
         self,
@@ -102,7 +100,7 @@ class CnnLstmCaptioner:
         preprocessing: Preprocessing,
         device: torch.device,
         digest: str,
-        detector: OutOfDistributionDetector | None = None,
+        heads: Heads = Heads(),
         dtype: torch.dtype = torch.float32,
         tta: bool = False,
     ) -> None:
@@ -119,7 +117,8 @@ class CnnLstmCaptioner:
             self.decoder = PackedDecoder(network.decoder, dtype)
         else:
             self.encoder, self.decoder = network.encoder.folded().to(device), network.decoder.to(device)
-        self.detector = detector.to(device) if detector else None
+        self.heads = heads.to(device)
+        self.capabilities = replace(CAPABILITIES, second_look=heads.second_look is not None)
         self.vocabulary, self.preprocessing, self.device, self.digest = vocabulary, preprocessing, device, digest
 
     @classmethod
@@ -147,7 +146,7 @@ class CnnLstmCaptioner:
         digest = file_digest(checkpoint_file)
         preprocessing = checkpoint.preprocessing
         preprocessing = replace(preprocessing, image_size=choose_image_size(image_size, preprocessing.image_size))
-        return cls(network, vocabulary, preprocessing, device, digest, checkpoint.out_of_distribution, numbers, tta)
+        return cls(network, vocabulary, preprocessing, device, digest, checkpoint.heads, numbers, tta)
 
     @torch.inference_mode()
     def caption(
@@ -164,14 +163,15 @@ class CnnLstmCaptioner:
             features = self.encoder(pixels)
             if self.tta:
                 features = torch.cat([features, self.encoder(pixels.flip(3))], dim=1)
-            unlike = [False] * len(images)
-            if self.detector:
-                unlike = self.detector.is_unlike(summarise(features)).tolist()
+            unlike, probabilities = self.heads.unlike(features), self.heads.probabilities(features)
         with stopwatch.stage("decoder"):
-            ranked = _decode(self.decoder, features, options)
-        if self.tta and options.attention:
-            ranked = [[replace(each, attention=_on_one_grid(each.attention)) for each in found] for found in ranked]
-        return to_captions(ranked, unlike, self.vocabulary, options.attention)
+            writer = CaptionWriter(self.vocabulary, self.heads.second_look, options)
+            state: Any = self.decoder.init_state(features)  # of a type for each kind of decoder
+            guidance = writer.guidance(probabilities)
+            found = decode(self.decoder.step, state, len(images), TOKENS, writer.search, features.device, guidance)
+            if self.tta and options.attention:
+                found = [[replace(each, attention=_on_one_grid(each.attention)) for each in own] for own in found]
+            return writer.captions(found, unlike, probabilities)
 
 
 def _on_one_grid(attention: Tensor) -> Tensor:
@@ -181,23 +181,3 @@ def _on_one_grid(attention: Tensor) -> Tensor:
     straight, mirrored = attention.chunk(2, dim=1)
     side = math.isqrt(straight.shape[1])
     return straight + mirrored.reshape(-1, side, side).flip(2).flatten(1)
-
-
-def to_captions(
-    ranked: Sequence[Sequence[Hypothesis]], unlike: Sequence[bool], vocabulary: Vocabulary, with_attention: bool
-) -> list[list[Caption]]:
-    """Of each photograph, `unlike` telling which of them the model does not know the like of."""
-    return [
-        [_to_caption(hypothesis, vocabulary, with_attention, low_confidence) for hypothesis in found]
-        for found, low_confidence in zip(ranked, unlike, strict=True)
-    ]
-
-
-def _to_caption(hypothesis: Hypothesis, vocabulary: Vocabulary, with_attention: bool, low_confidence: bool) -> Caption:
-    """What a person reads of a finished sequence of tokens."""
-    texts = vocabulary.decode(hypothesis.tokens)
-    words = tuple(
-        Word(text, math.exp(score), to_grid(weights) if with_attention else None)
-        for text, score, weights in zip(texts, hypothesis.log_probabilities, hypothesis.attention, strict=False)
-    )
-    return Caption(join_words(texts), hypothesis.log_probability, words, low_confidence)

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from model.cnn_lstm.decoder import DecoderConfig
 from model.cnn_lstm.encoder import Preprocessing, Stride
+from model.cnn_lstm.heads import Heads, weights_digest
 from model.cnn_lstm.out_of_distribution import OutOfDistributionDetector
 from model.cnn_lstm.vocabulary import Vocabulary
 from model.errors import CheckpointMismatch
@@ -44,8 +45,8 @@ class Checkpoint:
     """How it came about: configuration, epochs, initial weights, data."""
     scores: dict[str, float] = field(default_factory=dict)
     """On the dev split, by which it was chosen."""
-    out_of_distribution: OutOfDistributionDetector | None = None
-    """What the training photographs look like to the encoder; None where training was broken off."""
+    heads: Heads = Heads()
+    """All that is learnt on top; nothing where training was broken off."""
 
     def save(self, path: Path) -> None:
         """Half precision weights; the file appears whole or not at all."""
@@ -59,7 +60,7 @@ class Checkpoint:
             "vocabulary_digest": self.vocabulary_digest,
             "training": self.training,
             "scores": self.scores,
-            "out_of_distribution": vars(self.out_of_distribution) if self.out_of_distribution else None,
+            "heads": self.heads.state(),
         }
         save_tensors(content, path)
 
@@ -75,10 +76,11 @@ class Checkpoint:
             file.write_bytes(_PACKED + _SIZES.pack(len(data), len(low)) + low + high)
 
     @classmethod
-    def load(cls, path: Path) -> Checkpoint:
+    def load(cls, path: Path, with_heads: bool = True) -> Checkpoint:
         """Weights come back in single precision.
 
-        Raises CheckpointMismatch for a file that `save` did not write, FileNotFoundError where there is none.
+        Raises CheckpointMismatch for a file that `save` did not write, or whose heads, where these are wanted, belong
+        to other weights; FileNotFoundError where there is none.
         """
         if not path.is_file():
             raise FileNotFoundError(f"there is no checkpoint {path}")
@@ -90,8 +92,12 @@ class Checkpoint:
             raise CheckpointMismatch(f"{path} is not a readable checkpoint: {error}") from error
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise CheckpointMismatch(f"{path} is not a checkpoint of the format '{FORMAT}'")
-        detector = content.get("out_of_distribution") or content.get("familiarity")  # its name of before
         try:
+            heads = _heads(content) if with_heads else Heads()
+            if heads.weights not in ("", weights_digest(content["encoder"], content["decoder"])):
+                raise CheckpointMismatch(
+                    f"{path}: what was learnt on top belongs to other weights; python -m training.heads makes it anew"
+                )
             return cls(
                 encoder=_single(content["encoder"]),
                 decoder=_single(content["decoder"]),
@@ -101,7 +107,7 @@ class Checkpoint:
                 vocabulary_digest=content["vocabulary_digest"],
                 training=content["training"],
                 scores=content["scores"],
-                out_of_distribution=OutOfDistributionDetector(**detector) if detector else None,
+                heads=heads,
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise CheckpointMismatch(f"{path} lacks a part of a checkpoint: {error}") from error
@@ -135,6 +141,14 @@ def _unpacked(path: Path) -> Path | io.BytesIO:
                 raise ValueError("its end is missing")
             whole[first::2] = data
     return io.BytesIO(whole)
+
+
+def _heads(content: dict[str, Any]) -> Heads:
+    """Of a file of before 1.0 the detector alone."""
+    if "heads" in content:
+        return Heads.from_state(content["heads"])
+    detector = content.get("out_of_distribution") or content.get("familiarity")
+    return Heads(OutOfDistributionDetector(**detector) if detector else None)
 
 
 def _decoder_config(content: dict[str, Any], path: Path) -> DecoderConfig:

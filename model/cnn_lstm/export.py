@@ -26,7 +26,7 @@ from torch.export import Dim
 from model.cnn_lstm.captioner import TOKENS, Network
 from model.cnn_lstm.checkpoint import Checkpoint
 from model.cnn_lstm.decoder import Decoder, DecoderState
-from model.cnn_lstm.out_of_distribution import OutOfDistributionDetector, summarise
+from model.cnn_lstm.heads import Heads
 from model.cnn_lstm.vocabulary import END, PAD, START, UNKNOWN, Vocabulary
 from model.cnn_lstm.vocabulary import FORMAT as VOCABULARY_FORMAT
 from model.errors import LOADING_ERRORS, BackendUnavailable, ExportRefused
@@ -35,6 +35,7 @@ from model.settings import ModelSettings
 
 FORMAT = "image-captioner export 1"
 ENCODER, DECODER_STEP, VOCABULARY, MANIFEST = "encoder.onnx", "decoder_step.onnx", "vocabulary.json", "manifest.json"
+SECOND_LOOK = "second_look.json"
 STATE = ("mean", "hidden1", "hidden2", "cell1", "cell2")
 """What a hypothesis carries from word to word; all but the mean start as zeros."""
 OPSET = 20
@@ -54,21 +55,18 @@ _PREPROCESSING = {
 
 
 class EncoderGraph(nn.Module):
-    def __init__(self, network: Network, detector: OutOfDistributionDetector | None) -> None:
+    def __init__(self, network: Network, heads: Heads) -> None:
         super().__init__()
-        self.encoder, self.decoder, self.detector = network.encoder.folded(), network.decoder, detector
+        self.encoder, self.decoder, self.heads = network.encoder.folded(), network.decoder, heads
 
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(images, 3, height, width) to values (images, cells, hidden), their mean (images, hidden), and whether the
-        photograph is unlike those that the model was trained on (images).
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """(images, 3, height, width) to values (images, cells, hidden), their mean (images, hidden), whether the
+        photograph is unlike those that the model was trained on (images), and the probabilities of n-grams
+        (images, ngrams).
         """
         features = self.encoder(pixels)
         state = self.decoder.init_state(features)
-        if self.detector:
-            unlike = self.detector.is_unlike(summarise(features))
-        else:
-            unlike = torch.zeros_like(state.mean[:, 0], dtype=torch.bool)
-        return state.values, state.mean, unlike
+        return state.values, state.mean, self.heads.unlike(features), self.heads.probabilities(features)
 
 
 class DecoderStepGraph(nn.Module):
@@ -106,11 +104,15 @@ def export_onnx(checkpoint_file: Path, vocabulary_file: Path, folder: Path) -> N
             DECODER_STEP: _export_decoder_step(network.decoder, checkpoint, target / DECODER_STEP),
         }
         _write_json(target / VOCABULARY, {"format": VOCABULARY_FORMAT, "words": list(vocabulary.words)})
+        tables = [VOCABULARY]
+        if checkpoint.heads.second_look:
+            _write_json(target / SECOND_LOOK, checkpoint.heads.second_look.state())
+            tables.append(SECOND_LOOK)
         manifest = {
             "format": FORMAT,
             "licence": _LICENCE,
             "source": {"sha256": file_digest(checkpoint_file), "torch": torch.__version__},
-            "files": {name: {"sha256": file_digest(target / name)} for name in (*graphs, VOCABULARY)},
+            "files": {name: {"sha256": file_digest(target / name)} for name in (*graphs, *tables)},
             "opset": OPSET,
             "preprocessing": asdict(checkpoint.preprocessing) | _PREPROCESSING,
             "tokens": {"pad": PAD, "start": START, "end": END, "unknown": UNKNOWN, "forbidden": TOKENS.forbidden},
@@ -123,11 +125,11 @@ def export_onnx(checkpoint_file: Path, vocabulary_file: Path, folder: Path) -> N
 def _export_encoder(network: Network, checkpoint: Checkpoint, file: Path) -> dict[str, Any]:
     size = checkpoint.preprocessing.image_size
     return _export(
-        EncoderGraph(network, checkpoint.out_of_distribution),
+        EncoderGraph(network, checkpoint.heads),
         (torch.zeros(2, 3, size, size),),
         ({0: Dim("images")},),
         ["pixels"],
-        ["values", "mean", "unlike"],
+        ["values", "mean", "unlike", "ngrams"],
         file,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,14 +13,16 @@ from PIL import Image
 from torch import Tensor
 
 from model.captioner import Caption, DecodingOptions, Stopwatch
-from model.cnn_lstm.captioner import CAPABILITIES, TOKENS, to_captions
+from model.cnn_lstm.captioner import CAPABILITIES, TOKENS
+from model.cnn_lstm.captions import CaptionWriter
 from model.cnn_lstm.decoder import select_images
 from model.cnn_lstm.encoder import Preprocessing
-from model.cnn_lstm.export import DECODER_STEP, ENCODER, FORMAT, MANIFEST, STATE, VOCABULARY
+from model.cnn_lstm.export import DECODER_STEP, ENCODER, FORMAT, MANIFEST, SECOND_LOOK, STATE, VOCABULARY
 from model.cnn_lstm.vocabulary import Vocabulary
 from model.decoding import decode
 from model.errors import BackendUnavailable, CheckpointMismatch
 from model.files import file_digest
+from model.second_look import SecondLook
 from model.settings import ModelSettings
 
 
@@ -39,15 +42,22 @@ class OnnxCaptioner:
     """See `model.captioner.Captioner`."""
 
     name = "onnx"
-    capabilities = CAPABILITIES
     device = torch.device("cpu")
 
     def __init__(
-        self, encoder: Any, decoder_step: Any, vocabulary: Vocabulary, preprocessing: Preprocessing, digest: str
+        self,
+        encoder: Any,
+        decoder_step: Any,
+        vocabulary: Vocabulary,
+        preprocessing: Preprocessing,
+        digest: str,
+        second_look: SecondLook | None = None,
     ) -> None:
         """`encoder` and `decoder_step` are sessions of ONNX Runtime, `digest` is of the checkpoint they come from."""
         self.encoder, self.decoder_step = encoder, decoder_step
         self.vocabulary, self.preprocessing, self.digest = vocabulary, preprocessing, digest
+        self.second_look = second_look
+        self.capabilities = replace(CAPABILITIES, second_look=second_look is not None)
 
     @classmethod
     def load(cls, settings: ModelSettings, device: torch.device) -> OnnxCaptioner:
@@ -72,7 +82,7 @@ class OnnxCaptioner:
         manifest = _read_json(folder / MANIFEST)
         if manifest.get("format") != FORMAT:
             raise CheckpointMismatch(f"{folder / MANIFEST} is not of the format '{FORMAT}'")
-        for name in (ENCODER, DECODER_STEP, VOCABULARY):
+        for name in manifest["files"]:
             if file_digest(folder / name) != manifest["files"][name]["sha256"]:
                 raise CheckpointMismatch(f"{folder / name} is not the file that the manifest describes")
         options = onnxruntime.SessionOptions()
@@ -84,7 +94,10 @@ class OnnxCaptioner:
         numbers = manifest["preprocessing"]
         preprocessing = Preprocessing(numbers["image_size"], tuple(numbers["mean"]), tuple(numbers["std"]))
         vocabulary = Vocabulary(_read_json(folder / VOCABULARY)["words"])
-        return cls(encoder, decoder_step, vocabulary, preprocessing, manifest["source"]["sha256"])
+        second_look = None
+        if SECOND_LOOK in manifest["files"]:
+            second_look = SecondLook.from_state(_read_json(folder / SECOND_LOOK))
+        return cls(encoder, decoder_step, vocabulary, preprocessing, manifest["source"]["sha256"], second_look)
 
     def caption(
         self,
@@ -97,11 +110,13 @@ class OnnxCaptioner:
         stopwatch = stopwatch or Stopwatch()
         with stopwatch.stage("encoder"):
             pixels = self.preprocessing(images).contiguous().numpy()
-            values, mean, unlike = map(torch.from_numpy, self.encoder.run(None, {"pixels": pixels}))
+            values, mean, unlike, probabilities = map(torch.from_numpy, self.encoder.run(None, {"pixels": pixels}))
         with stopwatch.stage("decoder"):
             state = OnnxState(values, (mean, *(torch.zeros_like(mean) for _ in STATE[1:])))
-            ranked = decode(self._step, state, len(images), TOKENS, options)
-        return to_captions(ranked, unlike.tolist(), self.vocabulary, options.attention)
+            writer = CaptionWriter(self.vocabulary, self.second_look, options)
+            guidance = writer.guidance(probabilities)
+            found = decode(self._step, state, len(images), TOKENS, writer.search, guidance=guidance)
+            return writer.captions(found, unlike, probabilities)
 
     def _step(self, tokens: Tensor, state: OnnxState) -> tuple[Tensor, OnnxState, Tensor]:
         """See `model.cnn_lstm.decoder.Decoder.step`."""

@@ -255,3 +255,27 @@ def test_a_higher_length_penalty_gives_longer_captions():
         found = decode(toy.step, toy.start(), 30, TOKENS, options)
         lengths.append(sum(len(h[0].tokens) for h in found))
     assert lengths[0] < lengths[1] <= lengths[2]
+
+
+@pytest.mark.parametrize("method", ["beam", "greedy", "sample"])
+def test_guidance_leads_the_search_and_leaves_the_probabilities(method):
+    """The best sentence by log-probabilities with the guidance of words that are new in it, renormalised."""
+    toy, towards = Toy(images=2, seed=3), torch.zeros(2, 7)
+    towards[0, B] = towards[1, C] = 50.0
+    options = DecodingOptions(method=method, beam_size=3, max_words=4, seed=1)
+    plain = decode(toy.step, toy.start(), 2, TOKENS, options)
+    guided = decode(toy.step, toy.start(), 2, TOKENS, options, guidance=towards)
+    assert [own[0].tokens[0] for own in guided] == [B, C]
+    for image, own in enumerate(guided):
+        assert own[0].log_probability == pytest.approx(toy.score(image, own[0].tokens[:-1]), abs=1e-4)
+    unmoved = decode(toy.step, toy.start(), 2, TOKENS, options, guidance=torch.zeros(2, 7))
+    assert [own[0].tokens for own in unmoved] == [own[0].tokens for own in plain]
+
+
+def test_a_word_that_is_said_draws_no_more():
+    toy, towards = Toy(images=1, seed=5), torch.zeros(1, 7)
+    towards[0, B] = 50.0
+    options = DecodingOptions(method="greedy", max_words=3, no_repeat_ngram_size=0)
+    [[found]] = decode(toy.step, toy.start(), 1, TOKENS, options, guidance=towards)
+    own = toy.log_probabilities(0, [START, B])
+    assert found.tokens[:2] == (B, max((A, B, C, END), key=lambda word: float(own[word])))

@@ -43,13 +43,19 @@ def score(
     corpus = {f"B-{n}": value for n, value in enumerate(_bleu(hypotheses, references), start=1)}
     truth = {i: [" ".join(reference) for reference in texts] for i, texts in enumerate(references)}
     given = {i: [" ".join(hypothesis)] for i, hypothesis in enumerate(hypotheses)}
-    _, cider = Cider().compute_score(truth, given)
     by_image = _rouge(given, truth) if rouge else {}
-    by_image["CIDEr"] = tuple(map(float, cider))
+    by_image["CIDEr"] = ciders(hypotheses, references)
     corpus |= {name: sum(values) / len(values) for name, values in by_image.items()}
     if meteor:
         corpus["METEOR"] = float(Meteor().compute_score(truth, given)[0])
     return Scores(corpus, by_image)
+
+
+def ciders(hypotheses: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> tuple[float, ...]:
+    """CIDEr-D of each photograph; document frequencies are those of the references."""
+    truth = {i: [" ".join(reference) for reference in texts] for i, texts in enumerate(references)}
+    given = {i: [" ".join(hypothesis)] for i, hypothesis in enumerate(hypotheses)}
+    return tuple(map(float, Cider().compute_score(truth, given)[1]))
 
 
 def _bleu(hypotheses: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> list[float]:

@@ -16,7 +16,7 @@ _PEOPLE = frozenset(
     "girlfriend groom guy human husband individual infant kid lady male man men mother mom parent people person "
     "sister somebody someone son teen teenager toddler wife woman women youth".split()
 )
-_NAMES_NOTHING = frozenset(
+NAMES_NOTHING = frozenset(
     "area back background bit body bottom bunch close corner day distance edge end foreground front group image kind "
     "left lot middle next number one other outside pair part photo photograph piece picture place right row scene set "
     "side something thing time top type variety augmentation way".split()
@@ -36,9 +36,9 @@ def nouns(words: Sequence[str]) -> frozenset[str]:
 
 @lru_cache(maxsize=100_000)
 def _nouns(words: tuple[str, ...]) -> frozenset[str]:
-    tagged = _tagger().tag_sent(_join_phrases(words)) if words else []
+    tagged = tagger().tag_sent(_join_phrases(words)) if words else []
     lemmas = {lemma.lower() for word, lemma, tag in tagged if tag.startswith("N") or _unknown(word, tag)}
-    return frozenset(_MISREAD.get(lemma, lemma) for lemma in lemmas - _NAMES_NOTHING)
+    return frozenset(_MISREAD.get(lemma, lemma) for lemma in lemmas - NAMES_NOTHING)
 
 
 def _unknown(word: str, tag: str) -> bool:
@@ -54,7 +54,7 @@ def _join_phrases(words: Sequence[str]) -> list[str]:
 
 
 @cache
-def _tagger() -> HanoverTagger:
+def tagger() -> HanoverTagger:
     return HanoverTagger("morphmodel_en.pgz")  # its model comes with the package
 
 

@@ -1,0 +1,123 @@
+"""What a second look at the picture says of it and of sentences about it: tags, support of words, a better order.
+
+Knows no network: whoever can tell the probabilities of `Ngrams` for a picture (model/cnn_lstm/ngrams.py) can have the
+sentences of any captioner judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.captioner import Tag
+from model.ranking import SMALLEST, Floats, Ngrams, Ranking
+
+_TAGS_AT_MOST = 10
+_TAG_LIKELY = 0.3
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Of the tags of one kind: from what the head says to how often it is so (isotonic: Zadrozny and Elkan 2002)."""
+
+    said: Floats
+    so: Floats
+    """The share of photographs of which somebody names the tag, for each of `said`, both rising."""
+
+    def __call__(self, said: Floats) -> Floats:
+        so: Floats = np.interp(said, self.said, self.so)
+        return so
+
+
+@dataclass(frozen=True)
+class SecondLook:
+    ngrams: Ngrams
+    ranking: Ranking
+    calibrations: Mapping[str, Calibration]
+    """By kind of tag."""
+
+    def order(self, probabilities: Floats, sentences: Sequence[tuple[Sequence[str], Sequence[float]]]) -> list[int]:
+        """The numbers of the sentences, best first, of a picture of which the n-grams have these probabilities
+        (ngrams). A sentence: its words, and the log-probability of each and of the end.
+        """
+        expected = self.ngrams.seen_in(probabilities)
+        scores = self.ranking.scores([expected.features(words, own) for words, own in sentences])
+        return sorted(range(len(sentences)), key=lambda number: -scores[number])
+
+    def named(self, probabilities: Floats) -> Floats:
+        """(tags): how likely somebody who describes the picture names each; from (ngrams)."""
+        raw: Floats = raw_tags(self.ngrams, probabilities[None])[0]
+        kinds = np.array(self.ngrams.kinds)
+        for kind, calibrated in self.calibrations.items():
+            raw[kinds == kind] = calibrated(raw[kinds == kind])
+        return raw
+
+    def tags(self, named: Floats) -> tuple[Tag, ...]:
+        """The likeliest, of `named` (tags)."""
+        likely = [number for number in np.argsort(-named)[:_TAGS_AT_MOST] if named[number] >= _TAG_LIKELY]
+        return tuple(Tag(self.ngrams.tags[number], float(named[number])) for number in likely)
+
+    def support(self, word: str, named: Floats) -> float | None:
+        """How likely the picture shows what the word says; None for a word that is no tag."""
+        tag = self.ngrams.tag_of[self.ngrams.index[word]] if word in self.ngrams.index else -1
+        return float(named[tag]) if tag >= 0 else None
+
+    def state(self) -> dict[str, Any]:
+        """Plain data: lists, strings and numbers."""
+        return {
+            "ngrams": {name: _plain(getattr(self.ngrams, name)) for name in Ngrams.__dataclass_fields__},
+            "ranking": {name: _plain(value) for name, value in vars(self.ranking).items()},
+            "calibrations": {
+                kind: {name: _plain(value) for name, value in vars(own).items()}
+                for kind, own in self.calibrations.items()
+            },
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> SecondLook:
+        """Of what `state` gave. Raises KeyError, TypeError, ValueError for anything else."""
+        ngrams = dict(state["ngrams"])
+        parts: dict[str, Any] = {name: tuple(ngrams.pop(name)) for name in ("texts", "tags", "kinds")}
+        parts["unknown_rarity"] = float(ngrams.pop("unknown_rarity"))
+        parts |= {name: np.array(value) for name, value in ngrams.items()}
+        return cls(
+            Ngrams(**parts),
+            Ranking(**{name: np.array(value) for name, value in state["ranking"].items()}),
+            {
+                kind: Calibration(**{name: np.array(value) for name, value in own.items()})
+                for kind, own in state["calibrations"].items()
+            },
+        )
+
+
+def guide(ngrams: Ngrams, probabilities: Tensor, words: Sequence[str], strength: float) -> Tensor:
+    """(photographs, words): what the search adds to the log-probability of each of its vocabulary's words, `strength`
+    times the log-ratio of those that are tags; from probabilities (photographs, ngrams).
+    """
+    numbers = [
+        (place, number)
+        for place, word in enumerate(words)
+        if (number := ngrams.index.get(word, -1)) >= 0 and ngrams.tag_of[number] >= 0
+    ]
+    places, known = torch.tensor(numbers, dtype=torch.long, device=probabilities.device).view(-1, 2).T
+    priors = torch.from_numpy(ngrams.priors).to(probabilities)[known]
+    added = probabilities.new_zeros(len(probabilities), len(words))
+    added[:, places] = strength * (probabilities[:, known].clamp_min(SMALLEST) / priors).log()
+    return added
+
+
+def raw_tags(ngrams: Ngrams, probabilities: Floats) -> Floats:
+    """(photographs, tags): that one of a tag's words is used, were they independent; from (photographs, ngrams)."""
+    none = np.ones((len(probabilities), len(ngrams.tags)))
+    for number in np.flatnonzero(ngrams.tag_of >= 0):
+        none[:, ngrams.tag_of[number]] *= 1 - probabilities[:, number]
+    return 1 - none
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, np.ndarray) else list(value) if isinstance(value, tuple) else value

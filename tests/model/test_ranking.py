@@ -1,0 +1,84 @@
+"""The features of a sentence, computed by hand."""
+
+import math
+
+import numpy as np
+import pytest
+
+from model.ranking import FEATURES, Ngrams, Ranking
+from model.second_look import Calibration, SecondLook
+
+TEXTS = ("a", "dog", "dogs", "runs", "cat", "a dog", "dog runs", "a dog runs")
+NGRAMS = Ngrams(
+    texts=TEXTS,
+    priors=np.array([0.9, 0.2, 0.1, 0.2, 0.1, 0.15, 0.05, 0.04]),
+    rarities=np.array([0.1, 1.0, 1.5, 1.2, 1.6, 1.1, 2.0, 2.1]),
+    unknown_rarity=3.0,
+    tags=("dog", "run", "cat"),
+    kinds=("noun", "verb", "noun"),
+    tag_of=np.array([-1, 0, 0, 1, 2, -1, -1, -1]),
+)
+LOOK = np.array([0.9, 0.8, 0.3, 0.4, 0.05, 0.7, 0.3, 0.2])
+
+
+def features(words, log_probabilities):
+    return dict(zip(FEATURES, NGRAMS.seen_in(LOOK).features(words.split(), log_probabilities), strict=True))
+
+
+def test_the_predicted_cider_is_the_cosine_with_the_expected_tfidf_vector():
+    found = features("a dog runs", [-0.1, -0.5, -0.4, -0.2])
+    vector = np.array([0.1, 1.0, 1.2])
+    expected = LOOK[:5] * NGRAMS.rarities[:5]
+    by_hand = (vector * expected[[0, 1, 3]]).sum() / (np.linalg.norm(vector) * np.linalg.norm(expected))
+    assert found["predicted CIDEr of 1-grams"] == pytest.approx(by_hand)
+    assert found["predicted CIDEr of 3-grams"] == pytest.approx(1)  # the only one there is
+    assert found["share known of 2-grams"] == 1
+    assert found["mean log-probability"] == pytest.approx(-0.3)
+    assert found["least log-probability"] == -0.5
+
+
+def test_unknown_words_make_a_sentence_longer_and_count_no_tag():
+    found = features("a zebra zebra", [-0.1, -2, -2, -0.2])
+    vector = np.array([0.1, 2 * 3.0])
+    expected = LOOK[:5] * NGRAMS.rarities[:5]
+    by_hand = 0.1 * expected[0] / (np.linalg.norm(vector) * np.linalg.norm(expected))
+    assert found["predicted CIDEr of 1-grams"] == pytest.approx(by_hand)
+    assert found["share known of 1-grams"] == 0.5 and found["predicted CIDEr of 2-grams"] == 0
+    assert (found["tags"], found["repeats"], found["length"], found["length squared"]) == (0, 1, 3, 9)
+    assert found["sum of tags' log-ratios"] == found["least of tags' log-ratios"] == 0
+
+
+def test_tags_count_by_how_much_likelier_they_are_than_usual():
+    found = features("a dog runs", [-1] * 4)
+    ratios = [math.log(0.8 / 0.2), math.log(0.4 / 0.2)]
+    assert found["sum of tags' log-ratios"] == pytest.approx(sum(ratios))
+    assert found["least of tags' log-ratios"] == pytest.approx(min(ratios))
+    assert found["sum of tags' log-odds"] == pytest.approx(math.log(0.8 / 0.2) + math.log(0.4 / 0.6))
+
+
+@pytest.fixture
+def look():
+    """By the predicted CIDEr of words alone."""
+    weights = np.zeros(len(FEATURES))
+    weights[FEATURES.index("predicted CIDEr of 1-grams")] = 1
+    ranking = Ranking(np.zeros(len(FEATURES)), np.ones(len(FEATURES)), weights)
+    return SecondLook(NGRAMS, ranking, {"noun": Calibration(np.array([0.0, 1.0]), np.array([0.0, 0.5]))})
+
+
+def test_what_the_picture_shows_goes_before_what_is_likely_to_be_said(look):
+    sentences = [("a cat".split(), [-0.1] * 3), ("a dog".split(), [-2.0] * 3), ("a zebra".split(), [-0.1] * 3)]
+    assert look.order(LOOK, sentences) == [1, 0, 2]
+
+
+def test_tags_join_their_forms_are_calibrated_by_kind_and_likely(look):
+    named = look.named(LOOK)
+    assert named == pytest.approx([(1 - 0.2 * 0.7) / 2, 0.4, 0.025])
+    assert [(tag.name, round(tag.probability, 3)) for tag in look.tags(named)] == [("dog", 0.43), ("run", 0.4)]
+    assert look.support("dogs", named) == look.support("dog", named) == named[0]
+    assert look.support("a", named) is None and look.support("zebra", named) is None
+
+
+def test_it_is_stored_as_plain_data(look):
+    again = SecondLook.from_state(look.state())
+    assert again.state() == look.state() and again.ngrams.texts == TEXTS
+    assert again.order(LOOK, [(["cat"], [-1, -1]), (["dog"], [-1, -1])]) == [1, 0]

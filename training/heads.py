@@ -1,0 +1,101 @@
+"""Learns all that stands on top of finished weights: python -m training.heads CHECKPOINT --data DIR [DIR …]
+
+From the folders that the checkpoint was trained on: which photographs are like those (the out-of-distribution
+detector), which words and phrases people use of a picture (the n-gram head), how a beam's sentences are ranked by them,
+and the calibration of tags. Weights and words stay as they are. Writes to --output the checkpoint with all of it, and
+heads.json beside it: what it is worth on the dev splits.
+
+What the encoder gives for each photograph is kept in --cache (half a megabyte a photograph at 288 pixels), so that the
+same command goes on where it was stopped, and is done in minutes when only what stands on top is to be learnt anew.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from model.cnn_lstm.captioner import Network
+from model.cnn_lstm.checkpoint import Checkpoint
+from model.cnn_lstm.encoder import STAGES
+from model.cnn_lstm.vocabulary import Vocabulary
+from model.errors import CheckpointMismatch, VocabularyRefused
+from model.files import atomic_write
+from training.data.features import TooManyRefused, compute_features
+from training.data.mixture import read_datasets
+from training.data.records import DatasetRefused, Split, in_split, spread
+from training.objectives.heads import LEAST_DEV, LEAST_TRAIN, Photographs, learn_heads, look_at
+from training.objectives.ngrams import NgramConfig
+
+
+@dataclass(frozen=True)
+class Config:
+    checkpoint: tyro.conf.Positional[Path]
+    data: tuple[Path, ...]
+    """Folders in one of the layouts of training/data/layouts.py."""
+    vocabulary: Path | None = None
+    """Default: vocab.pkl beside the checkpoint."""
+    output: Path = Path("runs/heads/best_model.pth")
+    cache: Path = Path("runs/features")
+    """As in training."""
+    photographs: int = 0
+    """At most so many training photographs of each folder, evenly spaced; 0: all."""
+    ngrams: Annotated[NgramConfig, tyro.conf.arg(name="")] = field(default_factory=NgramConfig)
+
+
+def learn(config: Config) -> dict[str, Any]:
+    """Writes the checkpoint; what it is worth. Raises what reading checkpoint, vocabulary and data does."""
+    checkpoint = Checkpoint.load(config.checkpoint, with_heads=False)
+    vocabulary = Vocabulary.load(config.vocabulary or config.checkpoint.with_name("vocab.pkl"))
+    checkpoint.verify(vocabulary)
+    network = Network.from_checkpoint(checkpoint)
+    datasets = read_datasets(config.data)
+
+    def look(split: Split) -> dict[str, Photographs]:
+        found = {}
+        for dataset in datasets:
+            records = spread(in_split(dataset.records, split), config.photographs if split == "train" else 0)
+            features = compute_features(
+                records,
+                network.encoder,
+                checkpoint.preprocessing,
+                config.cache,
+                dataset_size=len(dataset.records),
+                mixed_precision=False,
+            )
+            found[dataset.name] = look_at(
+                records, features, network.encoder, len(STAGES), "cpu", keep_grid=split == "dev"
+            )
+        return found
+
+    heads, report = learn_heads(network, vocabulary, [*look("train").values()], look("dev"), config.ngrams)
+    if not heads.ngrams:
+        print(f"only the detector was learnt: the rest takes {LEAST_TRAIN} photographs and {LEAST_DEV} of dev")
+    config.output.parent.mkdir(parents=True, exist_ok=True)
+    replace(checkpoint, heads=heads).save(config.output)
+    with atomic_write(config.output.with_name("heads.json")) as file:
+        file.write_text(json.dumps(report, indent=1) + "\n")
+    return report
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    config = tyro.cli(Config, args=arguments, description=__doc__)
+    try:
+        report = learn(config)
+    except (CheckpointMismatch, VocabularyRefused, DatasetRefused, TooManyRefused, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    for name, own in report.get("ranking", {}).items():
+        first, ranked, best = (own[which]["CIDEr"] for which in ("first", "ranked", "best"))
+        print(f"{name} dev: CIDEr {first:.3f}, ranked {ranked:.3f} (by five folds), best of the beam {best:.3f}")
+    print(f"written: {config.output} and heads.json beside it")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
