@@ -1,7 +1,7 @@
 """The skeleton that all trainings share: stages, epochs, resuming, early stop, the kept best, and how a command ends.
 
-A model is a subclass of Trainer (`training.cnn_lstm`, `training.clipcap`, `training.finetune`): it says what an epoch
-does, what is scored, and what the weights are.
+A model is a subclass of Trainer (`training.cnn_lstm.trainer`, `training.clipcap`, `training.finetune`): it says what an
+epoch does, what is scored, and what the weights are.
 """
 
 from __future__ import annotations
