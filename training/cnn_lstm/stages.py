@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import nn
 
 from model.cnn_lstm.captioner import Network
 from model.cnn_lstm.encoder import Preprocessing
+from training.batches import TrainingData
 from training.config import Config, Stage
-from training.engine import CrossEntropy, Objective, SelfCritical, TrainingData
+from training.objectives.captions import CrossEntropy, SelfCritical
 from training.objectives.distillation import TEACHERS, Distillation
+from training.objectives.objective import Objective
 from training.objectives.rewards import Reward
 
 
@@ -35,7 +37,7 @@ def objective_of(
         distillation = Distillation(TEACHERS[config.teacher](device), preprocessing).to(device)
         if state:
             distillation.load_state_dict(state)
-        return cast(Objective, distillation)
+        return distillation
     references = [[text[1:] for text in texts] for texts in data.captions]
     bleu_weight = config.bleu_weight if stage.bleu_weight is None else stage.bleu_weight
     enough = [own and len(texts) >= stage.reward_references for own, texts in zip(rewarded, references, strict=True)]

@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import torch
-from torch.optim.swa_utils import AveragedModel
 
 from model.captioner import DecodingOptions
 from model.cnn_lstm.captioner import Network
@@ -19,6 +18,7 @@ from model.cnn_lstm.checkpoint import Checkpoint
 from model.cnn_lstm.encoder import STAGES, Preprocessing
 from model.registry import choose_device
 from training.average import weighted_mean
+from training.batches import TrainingData
 from training.cnn_lstm.beginning import begun_at, load_init, named, new_network
 from training.cnn_lstm.photographs import Photographs
 from training.cnn_lstm.stages import learning_rate_at, objective_of, optimizer_of
@@ -27,10 +27,11 @@ from training.data.augmentation import Augmentation
 from training.data.features import Features, OnlineFeatures, compute_features, fit_detector
 from training.data.mixture import check_leakage, uncaptioned
 from training.data.records import Record
-from training.engine import Objective, TrainingData, evaluate, train_one_epoch
+from training.engine import evaluate, train_one_epoch
 from training.objectives.distillation import Distillation, distance
+from training.objectives.objective import Objective
 from training.running.distributed import Workers
-from training.running.moving_average import moving_average
+from training.running.moving_average import MovingAverage
 from training.running.results import Results
 from training.trainer import Trainer, deterministic_on, report_scores
 
@@ -64,7 +65,7 @@ class CnnLstmTrainer(Trainer):
         if config.image_size:
             self.preprocessing = replace(self.preprocessing, image_size=config.image_size)
         self.network = self.tested = new_network(config, self.init, self.vocabulary).to(self.device)
-        self.average: AveragedModel | None = None
+        self.average: MovingAverage[Network] | None = None
         self.best_weights: dict[str, torch.Tensor] = {}
         self.start_weights: dict[str, torch.Tensor] | None = None
         self._average_state: dict[str, Any] | None = None
@@ -108,8 +109,9 @@ class CnnLstmTrainer(Trainer):
         self.optimizer = optimizer_of(self.recipe, self.network, self.objective)
         if self.recipe.wise_ft_weight and not self.state["epoch"]:
             self.start_weights = _copy(self.network)
-        self.average = moving_average(self.network, config.ema_decay, self._average_state)
-        self.tested = cast(Network, self.average.module) if self.average else self.network
+        decay = config.ema_decay
+        self.average = MovingAverage(self.network, decay, self._average_state) if decay else None
+        self.tested = self.average.module if self.average else self.network
         with closing(self.objective):
             yield
         self.average, self.tested = None, self.network
@@ -144,7 +146,7 @@ class CnnLstmTrainer(Trainer):
             learning_rate_at=learning_rate_at(self.recipe, self.state["epoch"], steps),
             mixed_precision=self.config.mixed_precision,
             workers=self.workers,
-            after_step=partial(self.average.update_parameters, self.network) if self.average else None,
+            after_step=partial(self.average.update, self.network) if self.average else None,
             description=f"epoch {number}",
         )
         seconds = time.monotonic() - began
@@ -153,7 +155,7 @@ class CnnLstmTrainer(Trainer):
             "encoder_stages": self.recipe.encoder_stages,
             self.objective.shown: mean,
             "seconds": seconds,
-            "images_per_second": len(self.data.usable) / seconds,
+            "images_per_second": self.data.epoch_size / seconds,
         }
 
     def evaluate(self) -> dict[str, Any]:
