@@ -148,10 +148,10 @@ class CnnLstmTrainer(Trainer):
             workers=self.workers,
             after_step=partial(self.average.update, self.network) if self.average else None,
             description=f"epoch {number}",
+            time_left=self.time_left,
         )
         seconds = time.monotonic() - began
         return {
-            "stage": self.name,
             "encoder_stages": self.recipe.encoder_stages,
             self.objective.shown: mean,
             "seconds": seconds,
