@@ -19,7 +19,7 @@ from contextlib import ExitStack
 
 import tyro
 
-from training.cnn_lstm import CnnLstmTrainer
+from training.cnn_lstm.trainer import CnnLstmTrainer
 from training.config import Config, with_file
 from training.running.distributed import workers_of_torchrun
 from training.trainer import run_training

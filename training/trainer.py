@@ -1,13 +1,14 @@
 """The skeleton that all trainings share: stages, epochs, resuming, early stop, the kept best, and how a command ends.
 
-A model is a subclass of Trainer (`training.cnn_lstm`, `training.clipcap`, `training.finetune`): it says what an epoch
-does, what is scored, and what the weights are.
+A model is a subclass of Trainer (`training.cnn_lstm.trainer`, `training.clipcap`, `training.finetune`): it says what an
+epoch does, what is scored, and what the weights are.
 """
 
 from __future__ import annotations
 
 import math
 import sys
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
@@ -20,6 +21,7 @@ from training.data.records import DatasetRefused, Record, in_split
 from training.running.failures import FAILURES, exit_status
 from training.running.results import Results, shown
 from training.running.settings import check_same_run
+from training.running.time_left import seconds_by_stage, time_left
 
 
 class Trainer(ABC):
@@ -37,6 +39,7 @@ class Trainer(ABC):
         self.results, self.stages, self.patience = results, stages, patience
         self.state: dict[str, Any] = {"stage": 0, "epoch": 0, "best": -math.inf, "since_best": 0, "history": []}
         self._optimizer_state: dict[str, Any] | None = None
+        self._epoch_began = time.monotonic()
 
     @abstractmethod
     def stage(self, name: str) -> AbstractContextManager[None]:
@@ -72,7 +75,8 @@ class Trainer(ABC):
     def report(self, record: Mapping[str, Any], better: bool) -> str:
         """A line on an epoch."""
         name, dev = shown(record), report_scores(record["dev"], better)
-        return f"epoch {record['epoch']}: {name} {record[name]:.3f}, {record['seconds']:.0f} s, {dev}"
+        rate = f"{record['images_per_second']:.1f} images/s, " if "images_per_second" in record else ""
+        return f"epoch {record['epoch']}: {name} {record[name]:.3f}, {record['seconds']:.0f} s, {rate}{dev}"
 
     def progress(self) -> str:
         return f"epoch {len(self.history)}"
@@ -127,9 +131,11 @@ class Trainer(ABC):
                 self.optimizer.load_state_dict(self._optimizer_state)
                 self._optimizer_state = None
             while self.state["epoch"] < self.stages[name] and self.state["since_best"] < self.patience:
-                number = len(self.history) + 1
+                number, self._epoch_began = len(self.history) + 1, time.monotonic()
                 trained = self.train_epoch(number)
-                self._finish_epoch({"epoch": number} | trained | self.evaluate())
+                began = time.monotonic()
+                scores = self.evaluate() | {"evaluation_seconds": time.monotonic() - began}
+                self._finish_epoch({"epoch": number, "stage": name} | trained | scores)
 
     def _finish_epoch(self, record: dict[str, Any]) -> None:
         state = self.state
@@ -140,7 +146,22 @@ class Trainer(ABC):
         self.save_state()
         self.results.write_record(self.record())
         self.results.show([record])
-        self.results.log(self.report(record, better))
+        left = self.time_left()
+        self.results.log(self.report(record, better) + (f"; {left} left" if left else ""))
+
+    def time_left(self, share: float = 0.0) -> str:
+        """Of the whole run, within an epoch after that share of it has been learnt."""
+        elapsed = time.monotonic() - self._epoch_began if share else 0.0
+        number, epochs = self.state["stage"], dict(self.stages)
+        name = list(epochs)[number]
+        for earlier in list(epochs)[:number]:
+            epochs[earlier] = 0
+        over = self.state["since_best"] >= self.patience
+        epochs[name] = 0 if over else max(0, epochs[name] - self.state["epoch"])
+        seconds = seconds_by_stage(self.history)
+        if share:
+            seconds.setdefault(name, elapsed / share)
+        return time_left(epochs, seconds, elapsed)
 
     def keep_if_better(self, record: Mapping[str, Any]) -> bool:
         score = self.score(record)

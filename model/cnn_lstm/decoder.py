@@ -55,6 +55,11 @@ class DecoderState(NamedTuple):
         (values,) = select_images(rows, len(self.mean), self.values)
         return self._map_rows(values, lambda tensor: tensor.index_select(0, rows))
 
+    def repeated(self, each: int) -> DecoderState:
+        """For so many hypotheses an image where there is one. Unlike `select` it need not wait for a GPU."""
+        rows = torch.arange(len(self.mean), device=self.mean.device).repeat_interleave(each)
+        return self._map_rows(self.values, lambda tensor: tensor.index_select(0, rows))
+
     def first(self, images: int) -> DecoderState:
         """The state of the first images, without a copy."""
         rows = images * (len(self.mean) // len(self.values))
@@ -116,20 +121,22 @@ class Decoder(nn.Module):
         read, state, attention = self._advance(self.embedding(tokens), state)
         return self.output(read).float().log_softmax(dim=1), state, attention
 
-    def forward(self, features: Tensor, captions: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, features: Tensor, captions: Tensor, whole: bool = False) -> tuple[Tensor, Tensor]:
         """Teacher forcing: logits (words, vocabulary) for every word to be predicted, and the place (words) of each
         in `captions[:, :, 1:].flatten()`.
 
         `features` (images, cells, channels) and `captions` (images, captions, length), each from START to END and
         filled up with PAD, ordered so that the longest caption of an image never is longer than that of the one
-        before: images whose captions are over are left out of the later steps.
+        before: images whose captions are over are left out of the later steps. Captions on a CPU may be of features on
+        a GPU, for which nothing then waits. Nor does it where `whole` asks for all places, those of PAD among them.
         """
         images, each, _ = captions.shape
         inputs, targets = captions[:, :, :-1], captions[:, :, 1:]
-        running = [count for count in (targets != PAD).any(dim=1).sum(dim=0).tolist() if count]  # images by position
-        embedded = self.dropout(self.embedding(inputs)).unbind(dim=2)
-        state = self.init_state(features)
-        state = state.select(torch.arange(images, device=captions.device).repeat_interleave(each))
+        running = [images] * targets.shape[2]  # by position
+        if not whole:
+            running = [count for count in (targets != PAD).any(dim=1).sum(dim=0).tolist() if count]
+        embedded = self.dropout(self.embedding(inputs.to(features.device, non_blocking=True))).unbind(dim=2)
+        state = self.init_state(features).repeated(each)
         reads = []
         for position, count in enumerate(running):
             if count < len(state.values):
@@ -138,9 +145,12 @@ class Decoder(nn.Module):
             reads.append(read)
         places = torch.arange(targets.numel(), device=captions.device).view(targets.shape)
         read_places = torch.cat([places[:count, :, position].flatten() for position, count in enumerate(running)])
-        words = (targets.flatten()[read_places] != PAD).nonzero().squeeze(1)
-        logits = self.output(self.dropout(torch.cat(reads).index_select(0, words)))
-        return logits, read_places[words]
+        said = torch.cat(reads)
+        if not whole:
+            words = (targets.flatten()[read_places] != PAD).nonzero().squeeze(1)
+            read_places = read_places[words].to(features.device, non_blocking=True)
+            said = said.index_select(0, words.to(features.device, non_blocking=True))
+        return self.output(self.dropout(said)), read_places
 
     def _advance(self, words: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState, Tensor]:
         """(rows, embedding) and a state to (rows, hidden), from which the next word is read, and the new state."""

@@ -9,17 +9,13 @@ from model.cnn_lstm.captioner import Network
 from model.cnn_lstm.decoder import Decoder, DecoderConfig
 from model.cnn_lstm.encoder import Encoder
 from model.cnn_lstm.vocabulary import UNKNOWN, Vocabulary
+from training.batches import TrainingData
 from training.data.features import CachedFeatures
 from training.data.records import Record
-from training.engine import (
-    CrossEntropy,
-    LossNotFinite,
-    SelfCritical,
-    TrainingData,
-    evaluate,
-    train_one_epoch,
-)
+from training.engine import evaluate, train_one_epoch
+from training.objectives.captions import CrossEntropy, SelfCritical
 from training.objectives.rewards import Reward
+from training.running.failures import LossNotFinite
 
 CAPTIONS = [
     "a red dog runs over the green grass",

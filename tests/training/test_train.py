@@ -26,6 +26,10 @@ def test_results_are_where_it_says(folder, uninterrupted):
 
 def test_the_progress_bar_tells_loss_and_speed(uninterrupted):
     assert re.search(r"epoch 2: 100%.*image/s, loss=\d", uninterrupted.stderr)
+    assert re.search(r"epoch 2: .*, left=0:\d\d:\d\d \+ fine_tune \+ self_critical \+ joint\]", uninterrupted.stderr)
+    assert re.search(
+        r"epoch 4: .*, \d+\.\d images/s, dev .*; 0:\d\d:\d\d \+ self_critical \+ joint left", uninterrupted.stdout
+    )
 
 
 def test_the_best_epoch_is_kept_and_can_be_used(folder, uninterrupted):

@@ -61,7 +61,8 @@ def random_augmentations(pixels: Tensor, size: int, seeds: Sequence[int], least:
     nothing is rounded.
     """
     before = (pixels.shape[3], pixels.shape[2])
-    drawn = torch.tensor([_draw(seed, least, before) for seed in seeds]).view(len(pixels), _DRAWN).to(pixels.device)
+    drawn = torch.tensor([_draw(seed, least, before) for seed in seeds]).view(len(pixels), _DRAWN)
+    drawn = drawn.to(pixels.device, non_blocking=True)
     shape = (len(pixels), 3, size, size)
     seen = torch.empty(shape, device=pixels.device, memory_format=torch.channels_last)
     # On a CPU one by one: what a photograph needs stays in the caches, and no sum depends on those beside it.

@@ -132,29 +132,32 @@ class OnlineFeatures:
             records, stored or preprocessing.image_size, folder, dataset_size=dataset_size, processes=processes
         )
         self.names, self.refused = kept.names, kept.refused
-        self._device, self._preprocessing, self._least = torch.device(device), preprocessing, least
+        self._device, self._size, self._least = torch.device(device), preprocessing.image_size, least
+        # What Preprocessing takes from pixels from 0 to 1, of those from 0 to 255.
+        self._mean, self._std = (
+            255 * torch.tensor(values, device=device).view(3, 1, 1)
+            for values in (preprocessing.mean, preprocessing.std)
+        )
         self._array = kept.array
         self._on_device = torch.from_numpy(kept.array).to(device) if _fits(kept.array.nbytes, self._device) else None
         self._run_frozen = partial(_run_frozen, encoder.folded().to(device), last=last, mixed_precision=mixed_precision)
 
     def rows(self, rows: Sequence[int], seeds: Sequence[int] = ()) -> Tensor:
-        """See Features. They stay on the device."""
+        """See Features. They stay on the device, for which nothing waits."""
         at_once = _BATCH if self._device.type == "cpu" else _GPU_BATCH
         parts = []
         for start in range(0, len(rows), at_once):
             part = slice(start, start + at_once)
-            pixels = random_augmentations(
-                self._pixels(rows[part]), self._preprocessing.image_size, seeds[part], self._least
-            )
-            parts.append(self._run_frozen(_normalised(pixels, self._preprocessing)))
+            pixels = random_augmentations(self._pixels(rows[part]), self._size, seeds[part], self._least)
+            parts.append(self._run_frozen(pixels.sub_(self._mean).div_(self._std)))
         return torch.cat(parts).float()
 
     def _pixels(self, rows: Sequence[int]) -> Tensor:
         """(rows, 3, side, side) in uint8 on the device."""
         if self._on_device is None:
-            pixels = torch.from_numpy(self._array[np.asarray(rows)]).to(self._device)
+            pixels = torch.from_numpy(self._array[np.asarray(rows)]).to(self._device, non_blocking=True)
         else:
-            pixels = self._on_device[torch.tensor(rows, device=self._device)]
+            pixels = self._on_device[torch.tensor(rows).to(self._device, non_blocking=True)]
         return pixels.permute(0, 3, 1, 2)
 
 
@@ -163,15 +166,6 @@ def _fits(size: int, device: torch.device) -> bool:
     is mapped into memory lies well.
     """
     return device.type == "cuda" and size <= torch.cuda.mem_get_info(device)[0] / 2
-
-
-def _normalised(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """What Preprocessing makes of pixels from 0 to 255, (batch, 3, height, width). In place."""
-    mean, std = (
-        255 * torch.tensor(values, device=pixels.device).view(3, 1, 1)
-        for values in (preprocessing.mean, preprocessing.std)
-    )
-    return pixels.sub_(mean).div_(std)
 
 
 def _run_frozen(encoder: Encoder, pixels: Tensor, last: int, mixed_precision: bool) -> Tensor:

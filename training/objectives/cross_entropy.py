@@ -19,12 +19,14 @@ def self_critical(logits: Tensor, chosen: Tensor, advantage: Tensor) -> Tensor:
     """The policy gradient of sampled captions (Rennie et al. 2017, arXiv 1612.00563), mean over the words.
 
     `chosen` and `advantage` (words): a word that was sampled, and how much better its caption was rewarded than
-    what it is compared with. Tokens that decoding never chooses have no probability here either.
+    what it is compared with. PAD is no word. Tokens that decoding never chooses have no probability here either.
     """
     logits = logits.float().clone()
-    logits[:, [PAD, START, UNKNOWN]] = -torch.inf
-    log_probabilities = logits.log_softmax(dim=1).gather(1, chosen.unsqueeze(1)).squeeze(1)
-    return -(advantage * log_probabilities).mean()
+    for token in (PAD, START, UNKNOWN):
+        logits[:, token] = -torch.inf
+    words = chosen != PAD
+    log_probabilities = logits.log_softmax(dim=1).gather(1, chosen.unsqueeze(1)).squeeze(1).where(words, 0)
+    return -(advantage * log_probabilities).sum() / words.sum()
 
 
 def advantages(rewards: Tensor) -> Tensor:

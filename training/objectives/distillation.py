@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from model.cnn_lstm.captioner import Network
 from model.cnn_lstm.encoder import CHANNELS, STAGES, Preprocessing
 from training.data.features import Features
+from training.objectives.objective import Outcome
 
 _AT_ONCE = 16  # small enough for the caches
 
@@ -90,7 +91,7 @@ class _WithPixels(Protocol):
 
 
 class Distillation(nn.Module):
-    """An objective (training/engine.py): the mean over images and cells of the distance between what the teacher sees
+    """An objective: the mean over images and cells of the distance between what the teacher sees
     and a linear map of what the encoder sees.
 
     Its parameters are those of the linear map, `head`; they are to be learnt beside the encoder's. The teacher's are
@@ -109,14 +110,15 @@ class Distillation(nn.Module):
         for name in ("mean", "std"):
             self.register_buffer(name, torch.tensor(getattr(preprocessing, name)).view(3, 1, 1), persistent=False)
 
-    def forward(self, network: Network, features: Tensor, batch: _WithPixels) -> tuple[Tensor, int, float, int]:
+    def forward(self, network: Network, features: Tensor, batch: _WithPixels) -> Outcome:
         """Loss, cells, distance, images. `batch.pixels` are the normalised pixels (images, 3, side, side) from which
         `features` (images, cells, channels) were computed. Raises ValueError where there are none, or other cells.
         """
         if batch.pixels is None:
             raise ValueError("a teacher looks at pixels, and the batch has none")
         loss = self.distances(features, batch.pixels).mean()
-        return loss, features.shape[0] * features.shape[1], loss.item(), len(features)
+        cells, images = (torch.full_like(loss, count) for count in (features[..., 0].numel(), len(features)))
+        return Outcome(loss, cells, loss.detach(), images)
 
     def distances(self, features: Tensor, pixels: Tensor) -> Tensor:
         """From the teacher, of every cell: (images, cells, channels) and normalised pixels (images, 3, side, side) to
@@ -145,11 +147,11 @@ def distance(
     device = next(network.parameters()).device
     network.eval()
     usable = [row for row, name in enumerate(features.names) if name not in features.refused]
-    total = 0.0
+    total = torch.zeros((), dtype=torch.float64, device=device)
     for start in range(0, len(usable), _AT_ONCE):
         rows = usable[start : start + _AT_ONCE]
         inputs = features.rows(rows).to(device, memory_format=torch.channels_last)
         with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, mixed_precision):
             grid = network.encoder(inputs, first_stage=len(STAGES) - encoder_stages)
-            total += distillation.distances(grid, pixels.rows(rows)).mean(dim=1).sum().item()
-    return total / len(usable)
+            total += distillation.distances(grid, pixels.rows(rows)).mean(dim=1).sum()
+    return total.item() / len(usable)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from itertools import chain
 
 import torch
 from torch import Tensor, nn
 
 from model.cnn_lstm.vocabulary import PAD
-
-Texts = Sequence[Sequence[Sequence[int]]]
-"""Captions as tokens, by image."""
+from training.batches import Texts
 
 _ORDERS = 4
 _SIGMA = 6.0  # of CIDEr-D's penalty for a difference in length

@@ -51,13 +51,11 @@ class Workers:
             return module
         return DistributedDataParallel(module, broadcast_buffers=False)
 
-    def total(self, *numbers: float) -> list[float]:
-        """The sum over the processes of each number. All wait for all."""
-        if self.count == 1:
-            return list(numbers)
-        summed = torch.tensor(numbers, dtype=torch.float64)
-        dist.all_reduce(summed)
-        return summed.tolist()
+    def total(self, numbers: Tensor) -> Tensor:
+        """The sum over the processes of each number, for which all wait for all, but nobody for a GPU."""
+        if self.count > 1:
+            dist.all_reduce(numbers)
+        return numbers
 
     def from_first(self, function: Callable[[], T]) -> T:
         """What it gives in the first process, where alone it is called."""
@@ -71,10 +69,14 @@ class Workers:
     def first_ahead(self) -> Iterator[None]:
         """The first process goes through the block before the others, which find what it left on the disk."""
         if not self.first:
-            self.total()
+            self._wait()
         yield
         if self.first:
-            self.total()
+            self._wait()
+
+    def _wait(self) -> None:
+        """For all others to come here."""
+        self.total(torch.zeros(()))
 
 
 @contextmanager

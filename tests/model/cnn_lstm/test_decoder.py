@@ -51,6 +51,16 @@ def test_teacher_forcing_agrees_with_steps(decoder):
         assert ours == pytest.approx(theirs, abs=1e-5)
 
 
+def test_asked_for_all_places_it_says_the_same_words(decoder):
+    features = torch.randn(2, 5, 16)
+    captions = torch.tensor([[[1, 7, 8, 2, 0], [1, 5, 2, 0, 0]], [[1, 11, 2, 0, 0], [1, 2, 0, 0, 0]]])
+    logits, places = decoder(features, captions)
+    everywhere, all_places = decoder(features, captions, whole=True)
+    assert sorted(all_places.tolist()) == list(range(16))
+    by_place = everywhere[all_places.argsort()]
+    assert torch.allclose(by_place[places], logits, atol=1e-5)
+
+
 def test_an_image_with_fewer_captions_is_filled_up(decoder):
     captions = torch.full((2, 2, 4), PAD)
     captions[0, 0] = torch.tensor([1, 7, 8, 2])

@@ -22,9 +22,11 @@ from model.cnn_lstm.encoder import Encoder
 from model.cnn_lstm.vocabulary import Vocabulary
 from tests.conftest import ROOT
 from tests.training.processes import start, wait_for_the_middle_of_epoch, words, write_folder
+from training.batches import TrainingData
 from training.data.features import CachedFeatures
 from training.data.records import Record
-from training.engine import CrossEntropy, SelfCritical, TrainingData, train_one_epoch
+from training.engine import train_one_epoch
+from training.objectives.captions import CrossEntropy, SelfCritical
 from training.objectives.rewards import Reward
 from training.running.distributed import Workers, workers_of_torchrun
 
@@ -110,7 +112,9 @@ def test_what_is_shared():
     assert [Workers(rank, 2).part(batch).tolist() for rank in range(2)] == [[0, 2, 4], [1, 3]]
     assert [Workers(rank, 3).part(batch[:2]).tolist() for rank in range(3)] == [[0, 1]] * 3
     assert Workers().part(batch) is not None and Workers().part(batch).tolist() == batch.tolist()
-    assert Workers().total(1, 2.5) == [1, 2.5] and Workers().from_first(lambda: "here") == "here"
+    assert (
+        Workers().total(torch.tensor([1, 2.5])).tolist() == [1, 2.5] and Workers().from_first(lambda: "here") == "here"
+    )
 
 
 @pytest.fixture(scope="module")

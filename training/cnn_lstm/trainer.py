@@ -1,41 +1,37 @@
-"""The training of the CNN-LSTM: stages, objectives, averages, checkpoint. Its command line is `training.train`."""
+"""The training itself: what a run holds, an epoch of it, its dev scores, and what it writes."""
 
 from __future__ import annotations
 
 import math
-import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
-from torch import nn
-from torch.optim.swa_utils import AveragedModel
 
 from model.captioner import DecodingOptions
 from model.cnn_lstm.captioner import Network
 from model.cnn_lstm.checkpoint import Checkpoint
-from model.cnn_lstm.decoder import Decoder, DecoderConfig
-from model.cnn_lstm.encoder import STAGES, Encoder, Preprocessing
-from model.cnn_lstm.vocabulary import SPECIAL_TOKENS, Vocabulary
-from model.files import file_digest
+from model.cnn_lstm.encoder import STAGES, Preprocessing
 from model.registry import choose_device
 from training.average import weighted_mean
+from training.batches import TrainingData
+from training.cnn_lstm.beginning import begun_at, load_init, named, new_network
+from training.cnn_lstm.photographs import Photographs
+from training.cnn_lstm.stages import learning_rate_at, objective_of, optimizer_of
 from training.config import Config, Stage
 from training.data.augmentation import Augmentation
 from training.data.features import Features, OnlineFeatures, compute_features, fit_detector
-from training.data.mixture import check_leakage, read_datasets, uncaptioned
-from training.data.records import Record, in_split, name_dataset, read_dataset, spread
-from training.engine import CrossEntropy, Objective, SelfCritical, TrainingData, evaluate, train_one_epoch
-from training.objectives.distillation import TEACHERS, Distillation, distance
-from training.objectives.rewards import Reward
+from training.data.mixture import check_leakage, uncaptioned
+from training.data.records import Record
+from training.engine import evaluate, train_one_epoch
+from training.objectives.distillation import Distillation, distance
+from training.objectives.objective import Objective
 from training.running.distributed import Workers
-from training.running.extension import extended
-from training.running.moving_average import moving_average
+from training.running.moving_average import MovingAverage
 from training.running.results import Results
 from training.trainer import Trainer, deterministic_on, report_scores
 
@@ -58,36 +54,26 @@ class CnnLstmTrainer(Trainer):
         if config.mixed_precision and self.device.type == "cpu" and not _cpu_has_bfloat16():
             self.results.log("warning: this processor emulates bfloat16, several times slower: no --mixed-precision")
         deterministic_on(self.device)
-        self.datasets = read_datasets(config.data, config.data_weights, config.unrewarded)
+        self.photographs = Photographs.read(config)
         with workers.first_ahead():
-            check_leakage(self.datasets, config.cache)
-        self.train_records, self.times, self.rewarded = self._train_records()
-        self.dev_records = {dataset.name: in_split(dataset.records, "dev") for dataset in self.datasets}
+            check_leakage(self.photographs.datasets, config.cache)
+        self.train_records = self.photographs.train
         torch.manual_seed(config.seed)
-        self.init, known = self._load_init()
-        captions = (text for record in self.train_records for text in record.captions)
-        self.vocabulary = known.extended(captions, config.min_count)
-        rehearsed = self._rehearsed()
-        self.train_records += rehearsed
-        self.times += [1.0] * len(rehearsed)
-        self.rewarded += [True] * len(rehearsed)
-        self.dataset_size = sum(len(dataset.records) for dataset in self.datasets) + len(rehearsed)
+        self.init, known = load_init(config)
+        self.vocabulary = known.extended(self.photographs.captions, config.min_count)
         self.preprocessing = self.init.preprocessing if self.init else Preprocessing()
         if config.image_size:
             self.preprocessing = replace(self.preprocessing, image_size=config.image_size)
-        self.network = self.tested = self._new_network().to(self.device)
-        self.average: AveragedModel | None = None
+        self.network = self.tested = new_network(config, self.init, self.vocabulary).to(self.device)
+        self.average: MovingAverage[Network] | None = None
         self.best_weights: dict[str, torch.Tensor] = {}
         self.start_weights: dict[str, torch.Tensor] | None = None
         self._average_state: dict[str, Any] | None = None
         self._objective_state: dict[str, Any] | None = None
-        self.settings = config.settings() | {
-            "data": " + ".join(dataset.described for dataset in self.datasets),
-            "rehearse": name_dataset(config.rehearse, rehearsed) if config.rehearse else None,
-            "init": _name_weights(str(config.init)) if config.init else None,
-            "encoder_weights": None if config.init else _name_weights(config.encoder_weights),
-        }
-        self._begin_at(config.start)
+        self.settings = config.settings() | self.photographs.settings(config) | named(config)
+        if begun := begun_at(config):
+            self.state["stage"], self.state["epoch"] = begun
+            self.best_weights = _copy(self.network)
         self.resume()
         if workers.first:
             config.output.mkdir(parents=True, exist_ok=True)
@@ -95,65 +81,6 @@ class CnnLstmTrainer(Trainer):
                 # A model that is left from an interrupted first epoch belongs to another vocabulary.
                 self.results.best_file.unlink(missing_ok=True)
             self.vocabulary.save(config.output / "vocab.pkl")
-
-    def _train_records(self) -> tuple[list[Record], list[float], list[bool]]:
-        """Of all datasets, how often an epoch sees each, and whether captions of it may be rewarded."""
-        records: list[Record] = []
-        times: list[float] = []
-        rewarded: list[bool] = []
-        for dataset in self.datasets:
-            own = spread(in_split(dataset.records, "train"), self.config.photographs)
-            records += own
-            times += [dataset.weight] * len(own)
-            rewarded += [dataset.rewarded] * len(own)
-        return records, times, rewarded
-
-    def _begin_at(self, start: str) -> None:
-        """The stage, and the epochs of it that another machine has done. Raises ValueError."""
-        if not start:
-            return
-        name, _, epochs = start.partition(":")
-        if name not in self.stages:
-            raise ValueError(f"there is no stage {name} to start at: {', '.join(self.stages)}")
-        if not self.init:
-            raise ValueError("--start goes on from the weights of --init, which is not given")
-        if not (epochs or "0").isdecimal() or int(epochs or 0) >= self.stages[name]:
-            raise ValueError(
-                f"the stage {name} has {self.stages[name]} epochs: --start {name}:EPOCHS needs fewer than these"
-            )
-        self.state |= {"stage": list(self.stages).index(name), "epoch": int(epochs or 0)}
-        self.best_weights = _copy(self.network)
-
-    def _load_init(self) -> tuple[Checkpoint | None, Vocabulary]:
-        """The checkpoint to begin with and its words. Raises CheckpointMismatch, VocabularyRefused, OSError."""
-        if not self.config.init:
-            return None, Vocabulary(SPECIAL_TOKENS)
-        init = Checkpoint.load(self.config.init)
-        known = Vocabulary.load(self.config.init_vocabulary or self.config.init.with_name("vocab.pkl"))
-        init.verify(known)
-        return init, known
-
-    def _rehearsed(self) -> list[Record]:
-        """As many of the other photographs as there are to train on. Raises DatasetRefused."""
-        if not self.config.rehearse:
-            return []
-        others = in_split(read_dataset(self.config.rehearse), "train")
-        chosen = random.Random(self.config.seed).sample(others, min(len(others), len(self.train_records)))
-        return [replace(record, name=f"{self.config.rehearse.resolve().name}/{record.name}") for record in chosen]
-
-    def _new_network(self) -> Network:
-        """Raises CheckpointMismatch, ValueError."""
-        if self.init:
-            return Network.from_checkpoint(extended(self.init, self.vocabulary))
-        config = DecoderConfig(
-            len(self.vocabulary),
-            embedding=self.config.embedding,
-            hidden=self.config.hidden,
-            dropout=self.config.dropout,
-        )
-        encoder = Encoder(self.config.encoder_stride or "3x3")
-        encoder.load_imagenet(self.config.encoder_weights)
-        return Network(encoder, Decoder(config))
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -171,18 +98,20 @@ class CnnLstmTrainer(Trainer):
                 self._features(records, last, augmentation)
                 for augmentation in self.recipe.augmentations or config.augmentations
             ]
-            self.dev_features = {name: self._features(own, last, "plain") for name, own in self.dev_records.items()}
-        self.data = TrainingData.of(records, self.vocabulary, augmentations, self.times, pixels=self.distils)
+            self.dev_features = {name: self._features(own, last, "plain") for name, own in self.photographs.dev.items()}
+        self.data = TrainingData.of(
+            records, self.vocabulary, augmentations, self.photographs.times, pixels=self.distils
+        )
         self.network.encoder.freeze_all_but_last(self.recipe.encoder_stages)
         self.network.decoder.requires_grad_(not self.distils)
-        self.objective = self._objective(self.recipe, self.data)
-        self.optimizer = torch.optim.AdamW(
-            self._parameter_groups(self.recipe), weight_decay=self.recipe.weight_decay, fused=True
-        )
+        may_reward, left = self.photographs.rewarded, self._objective_state
+        self.objective = objective_of(self.recipe, config, self.data, may_reward, self.preprocessing, self.device, left)
+        self.optimizer = optimizer_of(self.recipe, self.network, self.objective)
         if self.recipe.wise_ft_weight and not self.state["epoch"]:
             self.start_weights = _copy(self.network)
-        self.average = moving_average(self.network, config.ema_decay, self._average_state)
-        self.tested = cast(Network, self.average.module) if self.average else self.network
+        decay = config.ema_decay
+        self.average = MovingAverage(self.network, decay, self._average_state) if decay else None
+        self.tested = self.average.module if self.average else self.network
         with closing(self.objective):
             yield
         self.average, self.tested = None, self.network
@@ -204,6 +133,7 @@ class CnnLstmTrainer(Trainer):
 
     def train_epoch(self, number: int) -> dict[str, Any]:
         began = time.monotonic()
+        steps = max(1, round(self.data.epoch_size / self.config.batch_size))
         mean = train_one_epoch(
             self.network,
             self.data,
@@ -213,31 +143,20 @@ class CnnLstmTrainer(Trainer):
             batch_size=self.config.batch_size,
             gradient_norm=self.recipe.gradient_norm or self.config.gradient_norm,
             seed=self.config.seed * 100_003 + number,
-            learning_rate_at=self._learning_rate_at(),
+            learning_rate_at=learning_rate_at(self.recipe, self.state["epoch"], steps),
             mixed_precision=self.config.mixed_precision,
             workers=self.workers,
-            after_step=partial(self.average.update_parameters, self.network) if self.average else None,
+            after_step=partial(self.average.update, self.network) if self.average else None,
             description=f"epoch {number}",
+            time_left=self.time_left,
         )
         seconds = time.monotonic() - began
         return {
-            "stage": self.name,
             "encoder_stages": self.recipe.encoder_stages,
             self.objective.shown: mean,
             "seconds": seconds,
-            "images_per_second": len(self.data.usable) / seconds,
+            "images_per_second": self.data.epoch_size / seconds,
         }
-
-    def _learning_rate_at(self) -> Callable[[float], float]:
-        """Half a cosine over the stage, after a rise over its first steps."""
-        finished, recipe = self.state["epoch"], self.recipe
-        steps = max(1, round(self.data.epoch_size / self.config.batch_size))
-
-        def factor(share: float) -> float:
-            rise = min(1.0, ((finished + share) * steps + 1) / recipe.warmup_steps) if recipe.warmup_steps else 1.0
-            return rise * _half_cosine(recipe.epochs, finished, share)
-
-        return factor
 
     def evaluate(self) -> dict[str, Any]:
         """The mean over the datasets, by which epochs are chosen, and where there are several each one's own."""
@@ -250,7 +169,7 @@ class CnnLstmTrainer(Trainer):
         return -record["dev"]["distance"] if "distance" in record["dev"] else super().score(record)
 
     def _dev_scores(self) -> dict[str, dict[str, float]]:
-        return {name: self._scores_of(name) for name in self.dev_records}
+        return {name: self._scores_of(name) for name in self.photographs.dev}
 
     def _scores_of(self, name: str) -> dict[str, float]:
         features = self.dev_features[name]
@@ -267,7 +186,7 @@ class CnnLstmTrainer(Trainer):
         return evaluate(
             self.tested,
             features,
-            self.dev_records[name],
+            self.photographs.dev[name],
             self.vocabulary,
             _DEV_OPTIONS,
             encoder_stages=self.run_stages,
@@ -296,29 +215,10 @@ class CnnLstmTrainer(Trainer):
         checkpoint = Checkpoint.load(self.results.best_file)
         if not checkpoint.out_of_distribution:
             last = len(STAGES) - max((stage.encoder_stages for stage in self.config.stages.values()), default=0)
-            dev_records = [record for own in self.dev_records.values() for record in own]
+            dev_records = [record for own in self.photographs.dev.values() for record in own]
             train, dev = (self._features(records, last, "plain") for records in (self.train_records, dev_records))
             detector = fit_detector(self.network.encoder, train, dev, last, self.device)
             replace(checkpoint, out_of_distribution=detector).save(self.results.best_file)
-
-    def _objective(self, stage: Stage, data: TrainingData) -> Objective:
-        if stage.objective == "cross-entropy":
-            return CrossEntropy(self.config.label_smoothing)
-        if stage.objective == "distillation":
-            distillation = Distillation(TEACHERS[self.config.teacher](self.device), self.preprocessing).to(self.device)
-            if self._objective_state:
-                distillation.load_state_dict(self._objective_state)
-            return cast(Objective, distillation)
-        references = [[text[1:] for text in texts] for texts in data.captions]
-        bleu_weight = self.config.bleu_weight if stage.bleu_weight is None else stage.bleu_weight
-        enough = [
-            own and len(texts) >= stage.reward_references for own, texts in zip(self.rewarded, references, strict=True)
-        ]
-        return SelfCritical(
-            Reward(references, bleu_weight, self.device),
-            rewarded=None if all(enough) else torch.tensor(enough),
-            cross_entropy_weight=stage.cross_entropy_weight,
-        )
 
     def _features(self, records: Sequence[Record], last: int, augmentation: Augmentation) -> Features:
         compute: Callable[..., Features] = (
@@ -331,19 +231,11 @@ class CnnLstmTrainer(Trainer):
             self.network.encoder,
             self.preprocessing,
             self.config.cache,
-            dataset_size=self.dataset_size,
+            dataset_size=self.photographs.dataset_size,
             last=last,
             device=self.device,
             mixed_precision=self.config.mixed_precision,
         )
-
-    def _parameter_groups(self, stage: Stage) -> list[dict[str, Any]]:
-        learning: nn.Module = self.objective if isinstance(self.objective, Distillation) else self.network.decoder
-        groups = [{"params": list(learning.parameters()), "lr": stage.learning_rate}]
-        if stage.encoder_stages:
-            tuned = [p for p in self.network.encoder.parameters() if p.requires_grad]
-            groups.append({"params": tuned, "lr": stage.encoder_learning_rate})
-        return [group | {"initial_lr": group["lr"]} for group in groups]
 
     def record(self) -> dict[str, Any]:
         return super().record() | {"init": self.init.training if self.init else None}
@@ -398,18 +290,6 @@ class CnnLstmTrainer(Trainer):
 def _cpu_has_bfloat16() -> bool:
     found = torch.cpu.get_capabilities()
     return any(found.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
-
-
-def _name_weights(source: str) -> str:
-    """A name and a digest, not a path: where it lay is nobody else's business."""
-    if source == "imagenet":
-        return "torchvision IMAGENET1K_V2"
-    return f"{Path(source).name} (sha256 {file_digest(Path(source))})"
-
-
-def _half_cosine(epochs: int, finished: int, share: float) -> float:
-    """The learning rate's factor when `finished` epochs and a share of the next are over: from 1 to 0."""
-    return 0.5 + 0.5 * math.cos(math.pi * (finished + share) / epochs)
 
 
 def _copy(network: Network) -> dict[str, torch.Tensor]:
