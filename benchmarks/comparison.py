@@ -23,7 +23,8 @@ from torch import Tensor
 from benchmarks.measure import machine, run_part, table, timed
 from benchmarks.photographs import photographs
 from model.captioner import Captioner, DecodingOptions
-from model.cnn_lstm.captioner import TOKENS, Network
+from model.cnn_lstm.captioner import Network
+from model.cnn_lstm.captions import TOKENS
 from model.cnn_lstm.checkpoint import Checkpoint
 from model.cnn_lstm.runtime import multiplies_bfloat16
 from model.images import decode_image

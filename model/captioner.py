@@ -40,7 +40,7 @@ class DecodingOptions:
     """
 
     method: Method = _option("beam", "how words are chosen", choices=("beam", "greedy", "sample"))
-    beam_size: int = _option(3, "hypotheses kept at every word (beam)", minimum=1, maximum=10, methods=("beam",))
+    beam_size: int = _option(10, "hypotheses kept at every word (beam)", minimum=1, maximum=10, methods=("beam",))
     num_captions: int = _option(
         1,
         "captions returned, best first; with beam at most the beam size",

@@ -71,15 +71,17 @@ def decode(
     options: DecodingOptions,
     device: torch.device | str = "cpu",
     guidance: Tensor | None = None,
+    candidates: int = 0,
 ) -> list[list[Hypothesis]]:
-    """For each of the `images` rows of `state` its hypotheses, best first.
+    """For each of the `images` rows of `state` its hypotheses, best first: `options.num_captions`, and by beam search
+    up to `candidates` where more are finished when those are certain.
 
     Beam search ranks by log-probability / length ** length_penalty; samples are ranked by log-probability.
     `guidance` (images, vocabulary) is added to the log-probabilities of tokens that a path has not yet chosen, and
     leads the search alone: hypotheses come with the log-probabilities that they have without it.
     """
     if options.method == "beam":
-        return _beam_search(step, state, images, tokens, options, device, guidance)
+        return _beam_search(step, state, images, tokens, options, device, guidance, candidates)
     if options.method == "greedy":
         return _roll_out(step, state, images, 1, tokens, options, lambda scores, *_: scores.argmax(1), device, guidance)
     choose = _nucleus(options, _noise(images, tokens.at_most(options) + 1, options).to(device))
@@ -87,12 +89,24 @@ def decode(
     return [sorted(hypotheses, key=lambda hypothesis: -hypothesis.log_probability) for hypotheses in found]
 
 
-def _permitted(log_probabilities: Tensor, paths: Tensor, tokens: Tokens, options: DecodingOptions) -> Tensor:
+def _permitted(
+    log_probabilities: Tensor, paths: Tensor, tokens: Tokens, options: DecodingOptions, guidance: Tensor | None
+) -> tuple[Tensor, Tensor]:
     """Log-probabilities over what may follow `paths` (rows, words so far): no forbidden token, no end at once, only
-    the end at last, no n-gram a second time.
+    the end at last, no n-gram a second time. The model's own, and those that lead the search, with the guidance
+    (rows, vocabulary) of what is not yet said.
     """
-    position = paths.shape[1]
     scores = log_probabilities.float().index_fill(1, paths.new_tensor(tokens.forbidden), -torch.inf).log_softmax(dim=1)
+    if guidance is None:
+        return (_ruled(scores, paths, tokens, options),) * 2
+    guided = (scores + guidance.scatter(1, paths, 0.0)).log_softmax(dim=1)
+    scores = _ruled(scores, paths, tokens, options)
+    return scores, guided.masked_fill_(scores == -torch.inf, -torch.inf)
+
+
+def _ruled(scores: Tensor, paths: Tensor, tokens: Tokens, options: DecodingOptions) -> Tensor:
+    """In place, minus infinity for what may not follow."""
+    position = paths.shape[1]
     if position == 0:
         scores[:, tokens.end] = -torch.inf
     # What is ruled out from here on is not scaled up: a caption that is cut short keeps the low probability of
@@ -109,14 +123,6 @@ def _permitted(log_probabilities: Tensor, paths: Tensor, tokens: Tokens, options
         begun = (ngrams[:, :, :-1] == paths[:, None, position - size + 1 :]).all(dim=2)
         _rule_out(scores, ngrams[:, :, -1], begun)
     return scores
-
-
-def _guided(scores: Tensor, paths: Tensor, guidance: Tensor | None, images: Tensor) -> Tensor:
-    """Log-probabilities (rows, vocabulary) with the guidance of each row's image (rows); they sum to what they did."""
-    if guidance is None:
-        return scores
-    guided = scores + guidance[images].scatter(1, paths, 0.0)
-    return guided + (scores.logsumexp(dim=1, keepdim=True) - guided.logsumexp(dim=1, keepdim=True))
 
 
 def _rule_out(scores: Tensor, tokens: Tensor, where: Tensor) -> None:
@@ -181,9 +187,11 @@ def _roll_out(
     history = _History(len(rows))
     for position in range(tokens.at_most(options) + 1):
         scores, state, attention = step(last, state)
+        own = None if guidance is None else guidance[rows // each]
+        permitted, guided = _permitted(scores, paths, tokens, options, own)
         # A row that has ended only goes on until the image's others have: it may say what it likes.
-        scores = torch.where(ended[:, None], scores, _permitted(scores, paths, tokens, options))
-        last = choose(_guided(scores, paths, guidance, rows // each), rows, position)
+        scores, guided = (torch.where(ended[:, None], scores, part) for part in (permitted, guided))
+        last = choose(guided, rows, position)
         history.add(rows, last, scores.gather(1, last.unsqueeze(1)).squeeze(1), attention)
         ended |= last == tokens.end
         alive = (~ended).view(-1, each).any(dim=1).repeat_interleave(each).nonzero().squeeze(1)
@@ -264,6 +272,7 @@ def _beam_search(
     options: DecodingOptions,
     device: torch.device | str,
     guidance: Tensor | None,
+    candidates: int,
 ) -> list[list[Hypothesis]]:
     """Beam search in which finished hypotheses wait in a pool of `beam_size` while the others go on.
 
@@ -280,10 +289,11 @@ def _beam_search(
     pool, history = _Pool(images, size, device), _History(images)
     for position in range(tokens.at_most(options) + 1):
         scores, state, attention = step(last, state)
-        scores = _permitted(scores, paths, tokens, options)
-        guided = _guided(scores, paths, guidance, left.repeat_interleave(size)).view(len(left), size, -1)
-        total, index = (running.unsqueeze(2) + guided).flatten(1).topk(2 * size, dim=1)
-        parent, token = index // guided.shape[2], index % guided.shape[2]
+        own = None if guidance is None else guidance[left].repeat_interleave(size, dim=0)
+        scores, guided = _permitted(scores, paths, tokens, options, own)
+        words = guided.shape[1]
+        total, index = (running.unsqueeze(2) + guided.view(len(left), size, words)).flatten(1).topk(2 * size, dim=1)
+        parent, token = index // words, index % words
         last_score = scores.view(len(left), -1).gather(1, index)
         ends = token == tokens.end
 
@@ -301,7 +311,7 @@ def _beam_search(
         rows, last = (alive.unsqueeze(1) * size + parent[alive]).flatten(), token[alive].flatten()
         state, paths = state.select(rows), torch.cat([paths[rows], last.unsqueeze(1)], dim=1)
         left, running = left[alive], running[alive]
-    return pool.best(options.num_captions, history, tokens.end)
+    return pool.best(max(options.num_captions, candidates), history, tokens.end)
 
 
 class _Pool:

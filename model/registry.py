@@ -23,9 +23,9 @@ class Backend(NamedTuple):
 
 BACKENDS = {
     "cnn-lstm": Backend("model.cnn_lstm.captioner:CnnLstmCaptioner", ("checkpoint", "vocabulary", "tta", "image_size")),
-    "blip": Backend("model.huggingface.blip:BlipCaptioner", ("weights", "revision", "prompt")),
-    "blip2": Backend("model.huggingface.blip2:Blip2Captioner", ("weights", "revision", "prompt")),
-    "clipcap": Backend("model.huggingface.clipcap.captioner:ClipCapCaptioner", ("weights", "revision")),
+    "blip": Backend("model.huggingface.blip:BlipCaptioner", ("weights", "revision", "prompt", "second_look")),
+    "blip2": Backend("model.huggingface.blip2:Blip2Captioner", ("weights", "revision", "prompt", "second_look")),
+    "clipcap": Backend("model.huggingface.clipcap.captioner:ClipCapCaptioner", ("weights", "revision", "second_look")),
     "onnx": Backend("model.cnn_lstm.onnx:OnnxCaptioner", ("weights",)),
 }
 """By the name that operators choose."""
@@ -87,4 +87,8 @@ def load_captioner(settings: ModelSettings = ModelSettings()) -> Captioner:
             f"the back end '{settings.backend}' needs packages that are not installed ({error.name or error}): "
             "pip install -r requirements/backends.txt"
         ) from error
+    if settings.second_look:
+        from model.cnn_lstm.second_opinion import SecondOpinion
+
+        return SecondOpinion.load(captioner, settings, device)
     return captioner

@@ -6,15 +6,17 @@ sentences of any captioner judged.
 
 from __future__ import annotations
 
+import math
+import string
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from model.captioner import Tag
+from model.captioner import Caption, DecodingOptions, Tag
 from model.ranking import SMALLEST, Floats, Ngrams, Ranking
 
 _TAGS_AT_MOST = 10
@@ -41,13 +43,30 @@ class SecondLook:
     calibrations: Mapping[str, Calibration]
     """By kind of tag."""
 
-    def order(self, probabilities: Floats, sentences: Sequence[tuple[Sequence[str], Sequence[float]]]) -> list[int]:
-        """The numbers of the sentences, best first, of a picture of which the n-grams have these probabilities
-        (ngrams). A sentence: its words, and the log-probability of each and of the end.
+    def judged(self, captions: Sequence[Caption], probabilities: Floats, options: DecodingOptions) -> list[Caption]:
+        """As many captions of a picture as are asked for, best first, with support and tags. The n-grams have these
+        probabilities (ngrams) of it.
         """
+        order = self.order(captions, probabilities) if options.rerank else range(len(captions))
+        named = self.named(probabilities)
+        tags = self.tags(named)
+        return [
+            replace(
+                captions[number],
+                tags=tags,
+                words=tuple(
+                    replace(word, support=self.support(_plain_word(word.text), named))
+                    for word in captions[number].words
+                ),
+            )
+            for number in order[: options.num_captions]
+        ]
+
+    def order(self, captions: Sequence[Caption], probabilities: Floats) -> list[int]:
+        """The captions' numbers, best first."""
         expected = self.ngrams.seen_in(probabilities)
-        scores = self.ranking.scores([expected.features(words, own) for words, own in sentences])
-        return sorted(range(len(sentences)), key=lambda number: -scores[number])
+        scores = self.ranking.scores([expected.features(*_said(caption)) for caption in captions])
+        return sorted(range(len(captions)), key=lambda number: -scores[number])
 
     def named(self, probabilities: Floats) -> Floats:
         """(tags): how likely somebody who describes the picture names each; from (ngrams)."""
@@ -95,6 +114,25 @@ class SecondLook:
         )
 
 
+def search_options(options: DecodingOptions) -> DecodingOptions:
+    """With which a captioner is asked whose sentences are ranked anew: for all that a beam has to choose from."""
+    if options.rerank and options.method == "beam":
+        return replace(options, num_captions=options.beam_size)
+    return options
+
+
+def _plain_word(text: str) -> str:
+    """As n-grams have it: other captioners write sentences with capitals and commas."""
+    return text.lower().strip(string.punctuation)
+
+
+def _said(caption: Caption) -> tuple[list[str], list[float]]:
+    """The words, and the log-probability of each and of the end."""
+    words = [_plain_word(word.text) for word in caption.words]
+    each = [math.log(max(word.probability, SMALLEST)) for word in caption.words]
+    return words, [*each, caption.log_probability - sum(each)]
+
+
 def guide(ngrams: Ngrams, probabilities: Tensor, words: Sequence[str], strength: float) -> Tensor:
     """(photographs, words): what the search adds to the log-probability of each of its vocabulary's words, `strength`
     times the log-ratio of those that are tags; from probabilities (photographs, ngrams).
@@ -113,10 +151,11 @@ def guide(ngrams: Ngrams, probabilities: Tensor, words: Sequence[str], strength:
 
 def raw_tags(ngrams: Ngrams, probabilities: Floats) -> Floats:
     """(photographs, tags): that one of a tag's words is used, were they independent; from (photographs, ngrams)."""
-    none = np.ones((len(probabilities), len(ngrams.tags)))
-    for number in np.flatnonzero(ngrams.tag_of >= 0):
-        none[:, ngrams.tag_of[number]] *= 1 - probabilities[:, number]
-    return 1 - none
+    words = np.flatnonzero(ngrams.tag_of >= 0)
+    unused = np.log1p(-probabilities[:, words].clip(0, 1 - SMALLEST))
+    each = [np.bincount(ngrams.tag_of[words], weights=own, minlength=len(ngrams.tags)) for own in unused]
+    found: Floats = -np.expm1(np.array(each))
+    return found
 
 
 def _plain(value: Any) -> Any:

@@ -56,6 +56,11 @@ class ModelSettings:
         False,
         "test-time augmentation: a photograph is seen mirrored, too, for better captions in nearly twice the time",
     )
+    second_look: bool = _setting(
+        False,
+        "captions of another back end are ranked by what the shipped cnn-lstm sees in the photograph, and photographs "
+        "have tags",
+    )
     image_size: int = _setting(
         0,
         "pixels a side that cnn-lstm is shown, a multiple of 32; 0: as in training (288 for the shipped weights); 224 "

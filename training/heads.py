@@ -1,4 +1,4 @@
-"""Learns all that stands on top of finished weights: python -m training.heads CHECKPOINT --data DIR [DIR …]
+"""Learns all that stands on top of finished weights: python -m training.heads CHECKPOINT --data DIR [--data DIR …]
 
 From the folders that the checkpoint was trained on: which photographs are like those (the out-of-distribution
 detector), which words and phrases people use of a picture (the n-gram head), how a beam's sentences are ranked by them,
@@ -29,14 +29,14 @@ from model.files import atomic_write
 from training.data.features import TooManyRefused, compute_features
 from training.data.mixture import read_datasets
 from training.data.records import DatasetRefused, Split, in_split, spread
-from training.objectives.heads import LEAST_DEV, LEAST_TRAIN, Photographs, learn_heads, look_at
+from training.objectives.heads import Seen, describe_heads, learn_heads, look_at
 from training.objectives.ngrams import NgramConfig
 
 
 @dataclass(frozen=True)
 class Config:
     checkpoint: tyro.conf.Positional[Path]
-    data: tuple[Path, ...]
+    data: tyro.conf.UseAppendAction[tuple[Path, ...]]
     """Folders in one of the layouts of training/data/layouts.py."""
     vocabulary: Path | None = None
     """Default: vocab.pkl beside the checkpoint."""
@@ -56,7 +56,7 @@ def learn(config: Config) -> dict[str, Any]:
     network = Network.from_checkpoint(checkpoint)
     datasets = read_datasets(config.data)
 
-    def look(split: Split) -> dict[str, Photographs]:
+    def look(split: Split) -> dict[str, Seen]:
         found = {}
         for dataset in datasets:
             records = spread(in_split(dataset.records, split), config.photographs if split == "train" else 0)
@@ -74,8 +74,6 @@ def learn(config: Config) -> dict[str, Any]:
         return found
 
     heads, report = learn_heads(network, vocabulary, [*look("train").values()], look("dev"), config.ngrams)
-    if not heads.ngrams:
-        print(f"only the detector was learnt: the rest takes {LEAST_TRAIN} photographs and {LEAST_DEV} of dev")
     config.output.parent.mkdir(parents=True, exist_ok=True)
     replace(checkpoint, heads=heads).save(config.output)
     with atomic_write(config.output.with_name("heads.json")) as file:
@@ -90,9 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (CheckpointMismatch, VocabularyRefused, DatasetRefused, TooManyRefused, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    for name, own in report.get("ranking", {}).items():
-        first, ranked, best = (own[which]["CIDEr"] for which in ("first", "ranked", "best"))
-        print(f"{name} dev: CIDEr {first:.3f}, ranked {ranked:.3f} (by five folds), best of the beam {best:.3f}")
+    print(describe_heads(report))
     print(f"written: {config.output} and heads.json beside it")
     return 0
 

@@ -13,14 +13,14 @@ from PIL import Image
 from torch import Tensor, nn
 
 from model.captioner import Capabilities, Caption, DecodingOptions, Stopwatch
-from model.cnn_lstm.captions import CaptionWriter
+from model.cnn_lstm.captions import TOKENS, CaptionWriter
 from model.cnn_lstm.checkpoint import Checkpoint
 from model.cnn_lstm.decoder import Decoder
 from model.cnn_lstm.encoder import Encoder, Preprocessing
 from model.cnn_lstm.heads import Heads
 from model.cnn_lstm.runtime import PackedDecoder, PackedEncoder, can_pack, multiplies_bfloat16
-from model.cnn_lstm.vocabulary import END, PAD, START, UNKNOWN, Vocabulary
-from model.decoding import Hypothesis, Tokens, decode
+from model.cnn_lstm.vocabulary import Vocabulary
+from model.decoding import Hypothesis, decode
 from model.errors import BackendUnavailable, CheckpointMismatch
 from model.files import file_digest
 from model.settings import Dtype, ModelSettings
@@ -32,8 +32,6 @@ CAPABILITIES = Capabilities(
 )
 CELL = 32
 """Pixels a side that become one cell of the encoder's grid: sizes of the input are multiples of it."""
-
-TOKENS = Tokens(start=START, end=END, forbidden=(PAD, START, UNKNOWN))
 
 
 class Network(nn.Module):
@@ -159,19 +157,26 @@ class CnnLstmCaptioner:
             return []
         stopwatch = stopwatch or Stopwatch()
         with stopwatch.stage("encoder"):
-            pixels = self.preprocessing(images).to(self.device, memory_format=torch.channels_last)
-            features = self.encoder(pixels)
-            if self.tta:
-                features = torch.cat([features, self.encoder(pixels.flip(3))], dim=1)
+            features = self._features(images)
             unlike, probabilities = self.heads.unlike(features), self.heads.probabilities(features)
         with stopwatch.stage("decoder"):
             writer = CaptionWriter(self.vocabulary, self.heads.second_look, options)
             state: Any = self.decoder.init_state(features)  # of a type for each kind of decoder
-            guidance = writer.guidance(probabilities)
-            found = decode(self.decoder.step, state, len(images), TOKENS, writer.search, features.device, guidance)
+            found = writer.search(self.decoder.step, state, len(images), probabilities, features.device)
             if self.tta and options.attention:
                 found = [[replace(each, attention=_on_one_grid(each.attention)) for each in own] for own in found]
             return writer.captions(found, unlike, probabilities)
+
+    def _features(self, images: Sequence[Image.Image]) -> Tensor:
+        """Grid features (images, cells, channels), with test-time augmentation of the mirrored images, too."""
+        pixels = self.preprocessing(images).to(self.device, memory_format=torch.channels_last)
+        features = self.encoder(pixels)
+        return torch.cat([features, self.encoder(pixels.flip(3))], dim=1) if self.tta else features
+
+    @torch.inference_mode()
+    def look(self, images: Sequence[Image.Image]) -> Tensor:
+        """The probabilities of n-grams (images, ngrams), on the CPU."""
+        return self.heads.probabilities(self._features(images)).float().cpu()
 
 
 def _on_one_grid(attention: Tensor) -> Tensor:

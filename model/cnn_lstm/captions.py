@@ -6,28 +6,37 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+import torch
 from torch import Tensor
 
 from model.captioner import Caption, DecodingOptions, Word, to_grid
-from model.cnn_lstm.vocabulary import Vocabulary, join_words
-from model.decoding import Hypothesis
-from model.ranking import Floats
+from model.cnn_lstm.vocabulary import END, PAD, START, UNKNOWN, Vocabulary, join_words
+from model.decoding import Hypothesis, S, Step, Tokens, decode
 from model.second_look import SecondLook, guide
+
+TOKENS = Tokens(start=START, end=END, forbidden=(PAD, START, UNKNOWN))
+_CERTAIN = 3
 
 
 class CaptionWriter:
     def __init__(self, vocabulary: Vocabulary, second_look: SecondLook | None, options: DecodingOptions) -> None:
         self.vocabulary, self.second_look, self.options = vocabulary, second_look, options
 
-    @property
-    def search(self) -> DecodingOptions:
-        """With which the decoder is searched: whoever looks again wants all that a beam has to choose from."""
-        if self.second_look and self.options.rerank and self.options.method == "beam":
-            return replace(self.options, num_captions=self.options.beam_size)
-        return self.options
+    def search(
+        self, step: Step[S], state: S, images: int, probabilities: Tensor, device: torch.device | str = "cpu"
+    ) -> list[list[Hypothesis]]:
+        """As `model.decoding.decode`, led by the probabilities of n-grams (images, ngrams), for all that a beam has to
+        choose from once its best few are certain: to wait for ten takes half as long again and ranks no better.
+        """
+        options, candidates = self.options, 0
+        if self.second_look and options.rerank and options.method == "beam":
+            candidates = options.beam_size
+            options = replace(options, num_captions=max(options.num_captions, min(_CERTAIN, candidates)))
+        guidance = self._guidance(probabilities)
+        return decode(step, state, images, TOKENS, options, device, guidance, candidates)
 
-    def guidance(self, probabilities: Tensor) -> Tensor | None:
-        """(photographs, words) for `model.decoding.decode`, from those of n-grams (photographs, ngrams)."""
+    def _guidance(self, probabilities: Tensor) -> Tensor | None:
+        """(photographs, words)."""
         if not self.second_look or not self.options.guidance:
             return None
         return guide(self.second_look.ngrams, probabilities, self.vocabulary.words, self.options.guidance)
@@ -38,41 +47,19 @@ class CaptionWriter:
         """Of each photograph its hypotheses as captions, best first; `unlike` (photographs) tells which of them the
         model does not know the like of, `probabilities` are those of n-grams (photographs, ngrams).
         """
-        looks = probabilities.float().cpu().numpy()
-        return [
-            self._of_photograph(own, low_confidence, look)
-            for own, low_confidence, look in zip(found, unlike.tolist(), looks, strict=True)
+        written = [
+            [self._caption(hypothesis, low_confidence) for hypothesis in own]
+            for own, low_confidence in zip(found, unlike.tolist(), strict=True)
         ]
-
-    def _of_photograph(self, found: Sequence[Hypothesis], low_confidence: bool, look: Floats) -> list[Caption]:
-        texts = [self.vocabulary.decode(hypothesis.tokens) for hypothesis in found]
         if not self.second_look:
-            return [
-                Caption(join_words(words), each.log_probability, self._words(words, each), low_confidence)
-                for words, each in zip(texts, found, strict=True)
-            ]
-        order: Sequence[int] = range(len(found))
-        if self.options.rerank and len(found) > 1:
-            sentences = [(words, each.log_probabilities) for words, each in zip(texts, found, strict=True)]
-            order = self.second_look.order(look, sentences)
-        named = self.second_look.named(look)
-        tags = self.second_look.tags(named)
-        return [
-            Caption(
-                join_words(texts[i]),
-                found[i].log_probability,
-                tuple(
-                    replace(word, support=self.second_look.support(word.text, named))
-                    for word in self._words(texts[i], found[i])
-                ),
-                low_confidence,
-                tags,
-            )
-            for i in order[: self.options.num_captions]
-        ]
+            return written
+        looks = probabilities.float().cpu().numpy()
+        return [self.second_look.judged(own, look, self.options) for own, look in zip(written, looks, strict=True)]
 
-    def _words(self, texts: Sequence[str], hypothesis: Hypothesis) -> tuple[Word, ...]:
-        return tuple(
+    def _caption(self, hypothesis: Hypothesis, low_confidence: bool) -> Caption:
+        texts = self.vocabulary.decode(hypothesis.tokens)
+        words = tuple(
             Word(text, math.exp(score), to_grid(weights) if self.options.attention else None)
             for text, score, weights in zip(texts, hypothesis.log_probabilities, hypothesis.attention, strict=False)
         )
+        return Caption(join_words(texts), hypothesis.log_probability, words, low_confidence)

@@ -23,7 +23,8 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
-from model.cnn_lstm.captioner import TOKENS, Network
+from model.cnn_lstm.captioner import Network
+from model.cnn_lstm.captions import TOKENS
 from model.cnn_lstm.checkpoint import Checkpoint
 from model.cnn_lstm.decoder import Decoder, DecoderState
 from model.cnn_lstm.heads import Heads

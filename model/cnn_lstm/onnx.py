@@ -13,13 +13,12 @@ from PIL import Image
 from torch import Tensor
 
 from model.captioner import Caption, DecodingOptions, Stopwatch
-from model.cnn_lstm.captioner import CAPABILITIES, TOKENS
+from model.cnn_lstm.captioner import CAPABILITIES
 from model.cnn_lstm.captions import CaptionWriter
 from model.cnn_lstm.decoder import select_images
 from model.cnn_lstm.encoder import Preprocessing
 from model.cnn_lstm.export import DECODER_STEP, ENCODER, FORMAT, MANIFEST, SECOND_LOOK, STATE, VOCABULARY
 from model.cnn_lstm.vocabulary import Vocabulary
-from model.decoding import decode
 from model.errors import BackendUnavailable, CheckpointMismatch
 from model.files import file_digest
 from model.second_look import SecondLook
@@ -114,8 +113,7 @@ class OnnxCaptioner:
         with stopwatch.stage("decoder"):
             state = OnnxState(values, (mean, *(torch.zeros_like(mean) for _ in STATE[1:])))
             writer = CaptionWriter(self.vocabulary, self.second_look, options)
-            guidance = writer.guidance(probabilities)
-            found = decode(self._step, state, len(images), TOKENS, writer.search, guidance=guidance)
+            found = writer.search(self._step, state, len(images), probabilities)
             return writer.captions(found, unlike, probabilities)
 
     def _step(self, tokens: Tensor, state: OnnxState) -> tuple[Tensor, OnnxState, Tensor]:

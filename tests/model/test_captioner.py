@@ -8,7 +8,7 @@ from model.errors import OptionRefused
 
 def test_defaults():
     options = DecodingOptions()
-    assert (options.method, options.beam_size, options.num_captions, options.attention) == ("beam", 3, 1, False)
+    assert (options.method, options.beam_size, options.num_captions, options.attention) == ("beam", 10, 1, False)
 
 
 def test_parse():

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from model.captioner import Caption, DecodingOptions, Word
 from model.ranking import FEATURES, Ngrams, Ranking
 from model.second_look import Calibration, SecondLook
 
@@ -65,9 +66,21 @@ def look():
     return SecondLook(NGRAMS, ranking, {"noun": Calibration(np.array([0.0, 1.0]), np.array([0.0, 0.5]))})
 
 
+def caption(text, log_probability):
+    words = tuple(Word(word, math.exp(log_probability)) for word in text.split())
+    return Caption(text, log_probability * (len(words) + 1), words)
+
+
 def test_what_the_picture_shows_goes_before_what_is_likely_to_be_said(look):
-    sentences = [("a cat".split(), [-0.1] * 3), ("a dog".split(), [-2.0] * 3), ("a zebra".split(), [-0.1] * 3)]
-    assert look.order(LOOK, sentences) == [1, 0, 2]
+    captions = [caption("a cat", -0.1), caption("A dog.", -2.0), caption("a zebra", -0.1)]
+    judged = look.judged(captions, LOOK, DecodingOptions(num_captions=3))
+    assert [own.text for own in judged] == ["A dog.", "a cat", "a zebra"]
+    assert judged[0].log_probability == captions[1].log_probability  # the answer's numbers stay its author's
+    assert [word.support for word in judged[0].words] == [None, pytest.approx(0.43)]
+    assert judged[0].tags == judged[1].tags == look.tags(look.named(LOOK))
+    assert [own.text for own in look.judged(captions, LOOK, DecodingOptions())] == ["A dog."]
+    plain = look.judged(captions, LOOK, DecodingOptions(rerank=False))
+    assert [own.text for own in plain] == ["a cat"] and plain[0].tags
 
 
 def test_tags_join_their_forms_are_calibrated_by_kind_and_likely(look):
@@ -81,4 +94,4 @@ def test_tags_join_their_forms_are_calibrated_by_kind_and_likely(look):
 def test_it_is_stored_as_plain_data(look):
     again = SecondLook.from_state(look.state())
     assert again.state() == look.state() and again.ngrams.texts == TEXTS
-    assert again.order(LOOK, [(["cat"], [-1, -1]), (["dog"], [-1, -1])]) == [1, 0]
+    assert again.order([caption("a cat", -1), caption("a dog", -1)], LOOK) == [1, 0]

@@ -44,7 +44,7 @@ def test_the_best_epoch_is_kept_and_can_be_used(folder, uninterrupted):
 
 
 def test_the_finished_model_knows_what_its_photographs_look_like(folder, uninterrupted):
-    detector = Checkpoint.load(folder / "whole" / "best_model.pth").out_of_distribution
+    detector = Checkpoint.load(folder / "whole" / "best_model.pth").heads.detector
     assert detector.mean.shape == (2048,) and detector.threshold > 0
 
 

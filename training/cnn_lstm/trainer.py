@@ -24,11 +24,12 @@ from training.cnn_lstm.photographs import Photographs
 from training.cnn_lstm.stages import learning_rate_at, objective_of, optimizer_of
 from training.config import Config, Stage
 from training.data.augmentation import Augmentation
-from training.data.features import Features, OnlineFeatures, compute_features, fit_detector
+from training.data.features import Features, OnlineFeatures, compute_features
 from training.data.mixture import check_leakage, uncaptioned
 from training.data.records import Record
 from training.engine import evaluate, train_one_epoch
 from training.objectives.distillation import Distillation, distance
+from training.objectives.heads import Seen, describe_heads, learn_heads, look_at
 from training.objectives.objective import Objective
 from training.running.distributed import Workers
 from training.running.moving_average import MovingAverage
@@ -207,18 +208,29 @@ class CnnLstmTrainer(Trainer):
 
     def finish(self) -> str:
         if self.workers.first:
-            self._fit_detector()
+            self._learn_heads()
         return super().finish()
 
-    def _fit_detector(self) -> None:
-        """Adds to the finished model what the training photographs look like to its encoder."""
+    def _learn_heads(self) -> None:
+        """Adds to the finished model all that stands on top of it."""
         checkpoint = Checkpoint.load(self.results.best_file)
-        if not checkpoint.out_of_distribution:
-            last = len(STAGES) - max((stage.encoder_stages for stage in self.config.stages.values()), default=0)
-            dev_records = [record for own in self.photographs.dev.values() for record in own]
-            train, dev = (self._features(records, last, "plain") for records in (self.train_records, dev_records))
-            detector = fit_detector(self.network.encoder, train, dev, last, self.device)
-            replace(checkpoint, out_of_distribution=detector).save(self.results.best_file)
+        if checkpoint.heads.detector:
+            return
+        last = len(STAGES) - max((stage.encoder_stages for stage in self.config.stages.values()), default=0)
+        network = Network.from_checkpoint(checkpoint).to(self.device)
+
+        def look(records: Sequence[Record], keep_grid: bool) -> Seen:
+            features = self._features(records, last, "plain")
+            return look_at(records, features, network.encoder, last, self.device, keep_grid=keep_grid)
+
+        heads, worth = learn_heads(
+            network,
+            self.vocabulary,
+            [look(self.train_records, keep_grid=False)],
+            {name: look(own, keep_grid=True) for name, own in self.photographs.dev.items()},
+        )
+        self.results.log(describe_heads(worth))
+        replace(checkpoint, heads=heads).save(self.results.best_file)
 
     def _features(self, records: Sequence[Record], last: int, augmentation: Augmentation) -> Features:
         compute: Callable[..., Features] = (

@@ -19,10 +19,8 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from tqdm import tqdm
 
 from model.cnn_lstm.encoder import STAGES, Encoder, Preprocessing
-from model.cnn_lstm.out_of_distribution import OutOfDistributionDetector, summarise
 from training.data.augmentation import LEAST, FixedAugmentation, fixed_augmentation, random_augmentations
 from training.data.pixels import KeptArray, compute_pixels
 from training.data.pixels import TooManyRefused as TooManyRefused
@@ -172,29 +170,6 @@ def _run_frozen(encoder: Encoder, pixels: Tensor, last: int, mixed_precision: bo
     """(images, channels, height, width) on the device of the normalised pixels; for no stage, these themselves."""
     with torch.inference_mode(), torch.autocast(pixels.device.type, torch.bfloat16, mixed_precision):
         return encoder.run_stages(pixels, last=last)
-
-
-@torch.inference_mode()
-def summaries(encoder: Encoder, features: Features, first_stage: int, device: torch.device | str) -> Tensor:
-    """What model/cnn_lstm/out_of_distribution.py goes by, for the photographs that could be read, from what the
-    encoder's stages before `first_stage` gave.
-    """
-    encoder.eval()
-    usable = [row for row, name in enumerate(features.names) if name not in features.refused]
-    parts = []
-    for start in tqdm(range(0, len(usable), _BATCH), unit="batch", desc="what photographs look like"):
-        inputs = features.rows(usable[start : start + _BATCH]).to(device)
-        parts.append(summarise(encoder(inputs, first_stage)).cpu())
-    return torch.cat(parts)
-
-
-def fit_detector(
-    encoder: Encoder, train: Features, dev: Features, first_stage: int, device: torch.device | str
-) -> OutOfDistributionDetector:
-    """What the photographs of both splits look like to the encoder, from what its stages before `first_stage` gave."""
-    return OutOfDistributionDetector.fit(
-        *(summaries(encoder, features, first_stage, device) for features in (train, dev))
-    )
 
 
 def _shape(

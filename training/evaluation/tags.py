@@ -76,8 +76,8 @@ def tag_scores(probabilities: Floats, named: Floats, kinds: Sequence[str]) -> di
 
 def _expected_calibration_error(probabilities: Floats, named: Floats) -> float:
     """Over ten equal bins, of those that are said with a tenth at least: nearly all tags are said not to be there."""
-    said, so = probabilities.ravel(), named.ravel()
-    said, so = said[said >= 1 / _BINS], so[said >= 1 / _BINS]
+    some = probabilities >= 1 / _BINS
+    said, so = probabilities[some], named[some]
     if not len(said):
         return 0.0
     bins = np.minimum((said * _BINS).astype(int), _BINS - 1)

@@ -31,14 +31,14 @@ from training.objectives.ngrams import Captions, NgramConfig, choose_ngrams, lea
 from training.objectives.ranking import fit_ranking
 
 LEAST_TRAIN, LEAST_DEV = 1000, 100
-"""Photographs with which an n-gram head and a ranking can be learnt: of fewer, they only know these by heart."""
+"""Seen with which an n-gram head and a ranking can be learnt: of fewer, they only know these by heart."""
 _SEARCH = DecodingOptions(beam_size=10, num_captions=10)
 _FOLDS = 5
 _AT_ONCE = 50
 
 
 @dataclass(frozen=True)
-class Photographs:
+class Seen:
     """Those of one split of a dataset that could be read, as the finished encoder sees them."""
 
     captions: Captions
@@ -51,7 +51,7 @@ class Photographs:
 @torch.inference_mode()
 def look_at(
     records: Sequence[Record], features: Features, encoder: Encoder, first_stage: int, device: Any, *, keep_grid: bool
-) -> Photographs:
+) -> Seen:
     """From what the encoder's stages before `first_stage` gave."""
     encoder.eval()
     usable = [row for row, name in enumerate(features.names) if name not in features.refused]
@@ -62,14 +62,14 @@ def look_at(
         pooled.append(pool(grid).cpu())
         grids += [grid.half().cpu()] if keep_grid else []
     captions = [[tokenise(text) for text in records[row].captions] for row in usable]
-    return Photographs(captions, torch.cat(summaries), torch.cat(pooled), torch.cat(grids) if grids else None)
+    return Seen(captions, torch.cat(summaries), torch.cat(pooled), torch.cat(grids) if grids else None)
 
 
 def learn_heads(
     network: Network,
     vocabulary: Vocabulary,
-    train: Sequence[Photographs],
-    dev: Mapping[str, Photographs],
+    train: Sequence[Seen],
+    dev: Mapping[str, Seen],
     config: NgramConfig = NgramConfig(),
 ) -> tuple[Heads, dict[str, Any]]:
     """And what they are worth on the dev splits, by dataset: plain data. Of too few photographs the detector alone."""
@@ -96,6 +96,20 @@ def learn_heads(
     return Heads(detector, head, second_look, digest), report
 
 
+def describe_heads(report: Mapping[str, Any]) -> str:
+    """What `learn_heads` reported, in a line for each dataset."""
+    if not report:
+        return (
+            f"learnt on top: which photographs are like those of training; a second look takes {LEAST_TRAIN} of them "
+            f"and {LEAST_DEV} of dev (python -m training.heads, with more --data)"
+        )
+    return "\n".join(
+        f"a second look at {name} dev: CIDEr {own['first']['CIDEr']:.3f}, ranked {own['ranked']['CIDEr']:.3f} "
+        f"(by five folds), the best of each beam {own['best']['CIDEr']:.3f}"
+        for name, own in report["ranking"].items()
+    )
+
+
 @dataclass(frozen=True)
 class _Judged:
     """A dev split with all that the ranking and the tags are fitted by."""
@@ -110,7 +124,7 @@ class _Judged:
     named: Floats  # (photographs, tags)
 
     @classmethod
-    def of(cls, dev: Photographs, head: NgramHead, ngrams: Ngrams, network: Network, vocabulary: Vocabulary) -> _Judged:
+    def of(cls, dev: Seen, head: NgramHead, ngrams: Ngrams, network: Network, vocabulary: Vocabulary) -> _Judged:
         found = head.from_pooled(dev.pooled)
         guidance = guide(ngrams, found, vocabulary.words, _SEARCH.guidance)
         probabilities, beams = found.numpy(), _beams(network, dev, guidance)
@@ -133,8 +147,9 @@ class _Judged:
         )
 
 
-def _beams(network: Network, dev: Photographs, guidance: Tensor) -> list[list[Hypothesis]]:
+def _beams(network: Network, dev: Seen, guidance: Tensor) -> list[list[Hypothesis]]:
     assert dev.grid is not None
+    network.eval()
     device = next(network.decoder.parameters()).device
     beams = []
     for start in tqdm(range(0, len(dev.grid), _AT_ONCE), unit="batch", desc="describing photographs"):

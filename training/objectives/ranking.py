@@ -30,7 +30,7 @@ def fit_ranking(features: Sequence[Floats], ciders: Sequence[Sequence[float]], p
         scores = torch.full((len(features), most), -torch.inf, dtype=torch.double)
         scores[owner, place] = standard @ weights
         loss = -(scores.softmax(dim=1) * reward).sum(dim=1).mean() + penalty * weights.square().sum()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         return loss
 
     optimizer.step(closure)

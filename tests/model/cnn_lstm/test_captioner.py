@@ -7,10 +7,13 @@ import pytest
 import torch
 from PIL import ImageOps
 
-from model.captioner import DecodingOptions, Stopwatch
-from model.cnn_lstm.captioner import choose_dtype
+from model.captioner import Capabilities, Caption, DecodingOptions, Stopwatch, Word
+from model.cnn_lstm.captioner import CnnLstmCaptioner, Network, choose_dtype
 from model.cnn_lstm.checkpoint import Checkpoint
+from model.cnn_lstm.decoder import Decoder, DecoderConfig
+from model.cnn_lstm.encoder import Encoder, Preprocessing
 from model.cnn_lstm.runtime import multiplies_bfloat16
+from model.cnn_lstm.second_opinion import SecondOpinion
 from model.cnn_lstm.vocabulary import SPECIAL_TOKENS, tokenise
 from model.errors import BackendUnavailable
 from model.registry import load_captioner
@@ -34,7 +37,7 @@ def test_the_shipped_files_are_a_pair_of_the_promised_size():
     assert checkpoint.training["settings"]["data"] == ["flickr8k", "coco"]  # it tells how it came about
     for stage in checkpoint.training["stages"]:
         assert stage["epochs"] >= len(stage["history"]) > 1
-    assert checkpoint.out_of_distribution
+    assert checkpoint.heads.detector
 
 
 def test_a_person_is_recognised(captioner, photographs):
@@ -78,7 +81,7 @@ def test_a_batch_is_captioned_like_each_alone(captioner, photographs, method):
 
 
 def test_captions_are_ranked_different_and_clean(captioner, photographs):
-    options = DecodingOptions(beam_size=5, num_captions=5)
+    options = DecodingOptions(beam_size=5, num_captions=5, rerank=False, guidance=0)
     for captions in captioner.caption(photographs, options):
         assert len({caption.text for caption in captions}) == 5
         normalised = [c.log_probability / (len(c.words) + 1) ** options.length_penalty for c in captions]
@@ -86,6 +89,66 @@ def test_captions_are_ranked_different_and_clean(captioner, photographs):
         for caption in captions:
             assert not any(token in caption.text for token in SPECIAL_TOKENS)
             assert 1 <= len(caption.words) <= options.max_words
+
+
+def test_a_second_look_ranks_the_same_sentences_anew(captioner, photographs):
+    plain = DecodingOptions(num_captions=10, guidance=0, rerank=False)
+    before, after = (captioner.caption(photographs, replace(plain, rerank=rerank)) for rerank in (False, True))
+    for theirs, ours in zip(before, after, strict=True):
+        likely = {caption.text: caption.log_probability for caption in theirs}
+        assert {caption.text: caption.log_probability for caption in ours} == pytest.approx(likely)
+    assert any(theirs[0].text != ours[0].text for theirs, ours in zip(before, after, strict=True))
+    guided = captioner.caption(photographs, replace(plain, guidance=1.0))
+    assert [own[0].text for own in guided] != [own[0].text for own in before]
+
+
+def test_photographs_have_tags_and_words_their_support(captioner, photographs):
+    assert captioner.capabilities.second_look
+    cat, astronaut, *_ = captioner.caption(photographs)
+    for [caption] in (cat, astronaut):
+        assert 1 <= len(caption.tags) <= 10
+        found = [tag.probability for tag in caption.tags]
+        assert found == sorted(found, reverse=True) and 0.3 <= found[-1] <= found[0] <= 1
+        named = {tag.name: tag.probability for tag in caption.tags}
+        for word in caption.words:
+            assert word.support is None or word.support == pytest.approx(named.get(word.text, word.support))
+        assert caption.words[0].text == "a" and caption.words[0].support is None
+    assert "cat" in {tag.name for tag in cat[0].tags}, cat[0].tags
+
+
+def test_another_captioners_sentences_are_ranked_by_it(captioner, photographs):
+    """A captioner that prefers nonsense to what this one says of the photographs."""
+
+    class Other:
+        name, digest, device = "other", "0" * 64, torch.device("cpu")
+        capabilities = Capabilities()
+
+        def caption(self, images, options, stopwatch):
+            assert options.num_captions == options.beam_size
+            said = [caption.text.capitalize() + "." for [caption] in captioner.caption(images)]
+            return [[self.own("Two trains on a beach.", 0.9), self.own(text, 0.3)] for text in said]
+
+        def own(self, text, probability):
+            words = tuple(Word(word, probability) for word in text.split())
+            return Caption(text, math.log(probability) * (len(words) + 1), words)
+
+    judge = SecondOpinion(Other(), captioner)
+    assert judge.capabilities.second_look and (judge.name, judge.digest) == ("other", "0" * 64)
+    stopwatch = Stopwatch()
+    found = judge.caption(photographs, DecodingOptions(), stopwatch)
+    assert [len(own) for own in found] == [1] * len(photographs) and "second look" in stopwatch.milliseconds
+    assert all(own[0].text != "Two trains on a beach." and own[0].tags for own in found)
+    plain = judge.caption(photographs, DecodingOptions(rerank=False, num_captions=10))
+    assert all(own[0].text == "Two trains on a beach." for own in plain)
+    network = CnnLstmCaptioner(
+        Network(Encoder("1x1"), Decoder(DecoderConfig(len(captioner.vocabulary), embedding=8, hidden=16))),
+        captioner.vocabulary,
+        Preprocessing(64),
+        torch.device("cpu"),
+        "",
+    )
+    with pytest.raises(BackendUnavailable, match="n-gram head"):
+        SecondOpinion(Other(), network)
 
 
 def test_words_carry_probability_and_attention(captioner, photographs):

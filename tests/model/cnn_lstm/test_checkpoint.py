@@ -7,6 +7,7 @@ from model.cnn_lstm.captioner import CnnLstmCaptioner, Network
 from model.cnn_lstm.checkpoint import Checkpoint
 from model.cnn_lstm.decoder import Decoder, DecoderConfig
 from model.cnn_lstm.encoder import Encoder, Preprocessing
+from model.cnn_lstm.heads import Heads, weights_digest
 from model.cnn_lstm.out_of_distribution import OutOfDistributionDetector
 from model.cnn_lstm.vocabulary import SPECIAL_TOKENS, Vocabulary
 from model.errors import CheckpointMismatch
@@ -32,7 +33,7 @@ def checkpoint(vocabulary):
         vocabulary_digest=vocabulary.digest,
         training={"settings": {"seed": 1}, "history": []},
         scores={"CIDEr": 0.5},
-        out_of_distribution=OutOfDistributionDetector.fit(torch.randn(50, 2049), torch.randn(50, 2049)),
+        heads=Heads(OutOfDistributionDetector.fit(torch.randn(50, 2049), torch.randn(50, 2049))),
     )
 
 
@@ -50,9 +51,9 @@ def test_what_is_saved_is_loaded(checkpoint, saved):
     for ours, theirs in ((checkpoint.encoder, loaded.encoder), (checkpoint.decoder, loaded.decoder)):
         assert ours.keys() == theirs.keys()
         assert all(torch.allclose(ours[name].float(), theirs[name].float(), atol=1e-2) for name in ours)
-    assert vars(loaded.out_of_distribution).keys() == vars(checkpoint.out_of_distribution).keys()
-    assert loaded.out_of_distribution.threshold == checkpoint.out_of_distribution.threshold
-    assert torch.equal(loaded.out_of_distribution.directions, checkpoint.out_of_distribution.directions)
+    assert vars(loaded.heads.detector).keys() == vars(checkpoint.heads.detector).keys()
+    assert loaded.heads.detector.threshold == checkpoint.heads.detector.threshold
+    assert torch.equal(loaded.heads.detector.directions, checkpoint.heads.detector.directions)
     assert not list(saved.glob("*.tmp"))
 
 
@@ -141,3 +142,14 @@ def test_a_damaged_packed_checkpoint_is_refused(saved, tmp_path, keep):
     packed.write_bytes(packed.read_bytes()[:keep])
     with pytest.raises(CheckpointMismatch, match="is not a readable checkpoint"):
         Checkpoint.load(packed)
+
+
+def test_heads_of_other_weights_are_refused(checkpoint, tmp_path):
+    stranger = replace(checkpoint, heads=replace(checkpoint.heads, weights="0" * 64))
+    stranger.save(tmp_path / "stranger.pth")
+    with pytest.raises(CheckpointMismatch, match=r"belongs to other weights; python -m training\.heads"):
+        Checkpoint.load(tmp_path / "stranger.pth")
+    assert Checkpoint.load(tmp_path / "stranger.pth", with_heads=False).heads == Heads()
+    own = weights_digest(checkpoint.encoder, checkpoint.decoder)
+    replace(checkpoint, heads=replace(checkpoint.heads, weights=own)).save(tmp_path / "own.pth")
+    assert Checkpoint.load(tmp_path / "own.pth").heads.weights == own

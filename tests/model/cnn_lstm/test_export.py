@@ -20,7 +20,7 @@ from tests.conftest import SHIPPED
 from tests.pictures import drawn, photograph
 
 MODEL = ["--checkpoint", str(SHIPPED.checkpoint), "--vocabulary", str(SHIPPED.vocabulary)]
-FILES = {"encoder.onnx", "decoder_step.onnx", "vocabulary.json", "manifest.json"}
+FILES = {"encoder.onnx", "decoder_step.onnx", "vocabulary.json", "second_look.json", "manifest.json"}
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +71,10 @@ def test_fifty_pictures_get_the_same_captions(captioner, onnx_captioner):
             assert ours.text == theirs.text
             assert ours.log_probability == pytest.approx(theirs.log_probability, abs=1e-2)
             assert ours.low_confidence == theirs.low_confidence
+            assert [tag.name for tag in ours.tags] == [tag.name for tag in theirs.tags]
+            assert [word.support for word in ours.words] == pytest.approx(
+                [word.support for word in theirs.words], abs=0.02
+            )
             texts.add(ours.text)
     assert len(texts) > 15  # they are different pictures
 

@@ -1,16 +1,19 @@
 """What stands on top, learnt of invented photographs whose pooled grid tells what people say of them."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
+from model.captioner import Caption, DecodingOptions, Word
 from model.cnn_lstm.captioner import Network
 from model.cnn_lstm.decoder import Decoder, DecoderConfig
 from model.cnn_lstm.encoder import Encoder
 from model.cnn_lstm.heads import weights_digest
 from model.cnn_lstm.vocabulary import SPECIAL_TOKENS, Vocabulary
 from model.decoding import Hypothesis
-from training.objectives.heads import LEAST_TRAIN, Photographs, learn_heads
+from training.objectives.heads import LEAST_TRAIN, Seen, learn_heads
 from training.objectives.ngrams import NgramConfig, choose_ngrams, shares
 from training.objectives.ranking import fit_ranking
 
@@ -34,13 +37,14 @@ def photographs(count, seed):
         pooled.append(view)
         shown.append([[thing, deed]])
     pooled, grid = torch.tensor(np.array(pooled), dtype=torch.float), torch.tensor(shown, dtype=torch.half)
-    return Photographs(captions, torch.cat([pooled, pooled[:, :1]], dim=1), pooled, grid)
+    return Seen(captions, torch.cat([pooled, pooled[:, :1]], dim=1), pooled, grid)
 
 
 class Speaker(Network):
     """Says of every thing first that it is the next one."""
 
     def decode(self, features, options, guidance=None):
+        assert not self.training  # dropout would be in its words
         assert guidance.shape == (len(features), len(VOCABULARY))
         return [self.beam(*map(int, own[0])) for own in features]
 
@@ -53,6 +57,12 @@ class Speaker(Network):
 def hypothesis(words, log_probability):
     tokens = (*[VOCABULARY.encode(word)[1] for word in words], 2)
     return Hypothesis(tokens, (log_probability,) * len(tokens), torch.zeros(len(tokens), 1))
+
+
+def as_caption(found):
+    texts = VOCABULARY.decode(found.tokens)
+    words = tuple(Word(text, math.exp(own)) for text, own in zip(texts, found.log_probabilities, strict=False))
+    return Caption(" ".join(texts), found.log_probability, words)
 
 
 @pytest.fixture(scope="module")
@@ -75,10 +85,11 @@ def test_the_sentence_that_fits_the_picture_is_ranked_first(learnt, network):
         assert scores["ranked"]["CIDEr"] == pytest.approx(scores["best"]["CIDEr"], rel=0.05)
     unseen = photographs(30, 3)
     looks = heads.ngrams.from_pooled(unseen.pooled).numpy()
-    for look, captions, beam in zip(looks, unseen.captions, network.decode(unseen.grid, None, GUIDANCE), strict=True):
-        sentences = [(VOCABULARY.decode(own.tokens), own.log_probabilities) for own in beam]
-        best = sentences[heads.second_look.order(look, sentences)[0]][0]
-        assert best == captions[0]
+    for look, captions, beam in zip(
+        looks, unseen.captions, network.eval().decode(unseen.grid, None, GUIDANCE), strict=True
+    ):
+        found = [as_caption(own) for own in beam]
+        assert heads.second_look.judged(found, look, DecodingOptions())[0].text == " ".join(captions[0])
 
 
 def test_tags_are_what_people_name(learnt):
@@ -92,7 +103,7 @@ def test_tags_are_what_people_name(learnt):
     told = [{tag.name for tag in heads.second_look.tags(heads.second_look.named(look))} for look in looks]
     right = [captions[0][1] in tags for captions, tags in zip(unseen.captions, told, strict=True)]
     assert sum(right) >= 27
-    assert sum(len(tags & set(THINGS)) for tags in told) <= 33
+    assert sum(len(tags & set(THINGS)) for tags in told) <= 40
 
 
 def test_it_belongs_to_these_weights(learnt, network):

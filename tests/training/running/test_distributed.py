@@ -152,7 +152,7 @@ def test_one_of_them_writes_and_tells(folder, together):
     pieces = {f"stage-{name}.pth" for name in ("frozen", "fine_tune", "joint")}
     assert written == pieces | {"best_model.pth", "last.pth", "record.json", "tensorboard", "vocab.pkl"}
     assert len(list((folder / "two" / "tensorboard").iterdir())) == 1
-    assert Checkpoint.load(folder / "two" / "best_model.pth").out_of_distribution is not None
+    assert Checkpoint.load(folder / "two" / "best_model.pth").heads.detector is not None
     assert [record["stage"] for record in history(folder, "two")] == [*("frozen", "frozen", "fine_tune", "joint")]
 
 
