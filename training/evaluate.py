@@ -108,7 +108,9 @@ def evaluate(config: Config) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         "photographs": len(records),
         "references": sum(map(len, references)),
         "model": describe_model(captioner),
-        "decoding": _describe(config.decoding) + _describe_sight(config.model),
+        "decoding": _describe(config.decoding)
+        + (_describe_second_look(config.decoding) if captioner.capabilities.second_look else "")
+        + _describe_sight(config.model),
         "images_per_second": len(records) / seconds,
         "scores": ours.corpus,
         "intervals": bootstrap_intervals(hypotheses, references, ours.by_image),
@@ -146,6 +148,11 @@ def _describe(options: DecodingOptions) -> str:
     if options.method == "sample":
         return f"sampled, temperature {options.temperature:g}, top-p {options.top_p:g}, seed {options.seed}"
     return "greedy"
+
+
+def _describe_second_look(options: DecodingOptions) -> str:
+    guidance = f", guidance {options.guidance:g}" if options.guidance else ""
+    return guidance + (", re-ranked" if options.rerank else "")
 
 
 def _describe_sight(model: ModelSettings) -> str:

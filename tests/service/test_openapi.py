@@ -81,7 +81,7 @@ def test_options_are_those_that_requests_are_checked_by(document):
     assert {name: form["properties"][name] for name in parameters} == parameters
     assert set(parameters) == {option.name for option in dataclasses.fields(DecodingOptions)} | {"include_image"}
     bounded = {name: schema for name, schema in parameters.items() if "minimum" in schema}
-    assert len(bounded) == 8
+    assert len(bounded) == 9
     for name, schema in bounded.items():
         others = {"beam_size": "10"} if name == "num_captions" else {}
         for bound, step in (("minimum", -1), ("maximum", 1)):

@@ -15,14 +15,14 @@ def test_documents_tell_what_was_measured():
     """README and model card hold the figures of the evaluations of the shipped checkpoint, and no others."""
     digest = f"sha256:{file_digest(ROOT / 'best_model.pth')}"
     for dataset in ("flickr8k", "coco"):
-        figures, tta, fast, before = (
+        figures, unguided, *others = (
             json.loads((ROOT / "docs" / "results" / f"{dataset}-test{name}" / "scores.json").read_text())
-            for name in ("", "-tta", "-224", "-before")
+            for name in ("", "-unguided", "-plain", "-tta", "-224", "-before")
         )
-        assert all(each["model"]["digest"] == digest for each in (figures, tta, fast))
+        assert all(each["model"]["digest"] == digest for each in (figures, unguided))
         for name in ("README.md", "MODEL_CARD.md"):
             document = (ROOT / name).read_text()
-            assert fill_in(document, figures, [tta, fast, before]) == document
+            assert fill_in(document, figures, [unguided, *others]) == document
     with pytest.raises(ValueError, match="there is no"):
         fill_in("a document without a place", figures)
 
