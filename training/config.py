@@ -14,7 +14,7 @@ import yaml
 
 from model.cnn_lstm.encoder import Stride
 from training.data.augmentation import Augmentation
-from training.running.settings import deciding
+from training.running.settings import deciding, one_by_one
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Config:
     """Train a captioner on photographs with captions."""
 
     data: tyro.conf.UseAppendAction[tuple[Path, ...]]
-    """Folder in one of the layouts of training/data/layouts.py; may be given several times."""
+    """Folders, each in one of the layouts of training/data/layouts.py: --data A B, or --data A --data B."""
     output: Path = Path("runs/latest")
     """Where results go. If it holds an unfinished run with the same settings, that run goes on."""
     cache: Path = Path("runs/features")
@@ -91,9 +91,10 @@ class Config:
     """Epochs after which a portable checkpoint is written besides those at the end of every stage; 0: none."""
     stored_size: int = 0
     """Pixels a side at which photographs are kept decoded for random augmentations; 0: those of image_size."""
-    rehearse: Path | None = None
-    """Folder with other captioned photographs, what the checkpoint of --init was trained on, say. As many of them as
-    --data has are learnt beside those, so that less is forgotten."""
+    rehearse: tyro.conf.UseAppendAction[tuple[Path, ...]] = ()
+    """Folders with other captioned photographs, what the checkpoint of --init was trained on, say; several as for
+    --data. As many of them as --data has, from each folder alike, are learnt beside those, so that less is
+    forgotten."""
     encoder_weights: str = "imagenet"
     """"imagenet" (torchvision's IMAGENET1K_V2, downloaded once) or a file: a state dict of torchvision's resnet50."""
     encoder_stride: Stride | None = None
@@ -182,6 +183,7 @@ class Config:
         return deciding(self, left_out)
 
 
+_FOLDERS = ("--data", "--rehearse")  # several are several flags
 _RENAMED = {"views": "augmentations", "start_share": "wise_ft_weight"}
 _GONE = {"cell_dropout": ("0", "0.0"), "architecture": ("top-down",), "reward_processes": tuple("123456789")}
 """Settings that are no more, with the values that said what is now always so."""
@@ -189,21 +191,24 @@ _GONE = {"cell_dropout": ("0", "0.0"), "architecture": ("top-down",), "reward_pr
 
 def with_file(arguments: Sequence[str]) -> list[str]:
     """A command line in which `--config FILE` is replaced by the settings in that YAML file, put before all others so
-    that those go before it: `frozen: {epochs: 10}` is --frozen.epochs 10. Old names, in both, are replaced by the new.
-    Raises ValueError, OSError.
+    that those go before it: `frozen: {epochs: 10}` is --frozen.epochs 10. Old names, in both, are replaced by the new;
+    each of several folders gets a flag of its own. Raises ValueError, OSError.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--config", type=Path)
     known, rest = parser.parse_known_args(arguments)
     if not known.config:
-        return _with_current_names(rest)
+        return one_by_one(_with_current_names(rest), _FOLDERS)
     try:
         content = yaml.safe_load(known.config.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise ValueError(f"{known.config} is not YAML: {error}") from error
     if not isinstance(content, dict):
         raise ValueError(f"{known.config} holds no settings by name")
-    return _with_current_names([*_as_arguments(content), *rest])
+    given = {word.partition("=")[0] for word in rest}
+    folders = {flag.removeprefix("--") for flag in _FOLDERS if flag in given}  # instead of the file's, not beside them
+    content = {name: value for name, value in content.items() if name not in folders}
+    return one_by_one(_with_current_names([*_as_arguments(content), *rest]), _FOLDERS)
 
 
 def _with_current_names(arguments: Sequence[str]) -> list[str]:

@@ -32,10 +32,11 @@ from model.huggingface.blip import DEFAULT_WEIGHTS, blip_prompt
 from model.huggingface.weights import fetch, load_parts
 from model.registry import choose_device
 from training.data.features import check_refused
+from training.data.mixture import Dataset, check_leakage, rehearsed
 from training.data.records import DatasetRefused, Record, in_split, read_dataset, read_image
 from training.running.failures import LossNotFinite
 from training.running.results import Results
-from training.running.settings import deciding
+from training.running.settings import deciding, one_by_one
 from training.trainer import Trainer, run_training
 
 _IGNORED = -100  # what the loss leaves out
@@ -46,6 +47,9 @@ _INTERRUPTED = "interrupted; the same command goes on from the state that was ke
 class Config:
     data: Path
     """Folder in one of the layouts of training/data/layouts.py."""
+    rehearse: tyro.conf.UseAppendAction[tuple[Path, ...]] = ()
+    """Folders with other captioned photographs, of which as many as --data has, from each folder alike, are learnt
+    beside those, so that less is forgotten."""
     output: Path = Path("runs/blip")
     """Where the weights go. If it holds an unfinished run with the same settings, that run goes on."""
     backend: Literal["blip"] = "blip"
@@ -80,7 +84,7 @@ class Config:
 
     def settings(self) -> dict[str, Any]:
         """What decides the result, as plain data; where things lie does not."""
-        return deciding(self, ("data", "output", "device", "save_every_minutes"))
+        return deciding(self, ("data", "rehearse", "output", "device", "save_every_minutes"))
 
 
 class FineTuning(Trainer):
@@ -95,9 +99,12 @@ class FineTuning(Trainer):
         super().__init__(results, {"training": config.epochs})
         self.device = choose_device(config.device)
         records = read_dataset(config.data)
-        self.train_records, self.dev_records = in_split(records, "train"), in_split(records, "dev")
-        if not self.train_records:
+        own, self.dev_records = in_split(records, "train"), in_split(records, "dev")
+        if not own:
             raise DatasetRefused(f"{config.data} has no photographs to train on")
+        others = rehearsed(config.rehearse, len(own), config.seed)
+        check_leakage([Dataset(config.data.resolve().name, records), *others], config.output)
+        self.train_records = [*own, *(record for dataset in others for record in dataset.records)]
         folder = fetch(config.weights, config.revision)
         network, self.processor, self.tokenizer, begun_with = load_parts(
             BlipForConditionalGeneration, folder, "fp32", self.device
@@ -108,7 +115,10 @@ class FineTuning(Trainer):
         self.learnt = {name: p for name, p in self.network.named_parameters() if p.requires_grad}
         self.steps_an_epoch = math.ceil(len(self.train_records) / config.batch_size)
         self.refused: dict[str, str] = {}
-        self.settings = config.settings() | {"begun_with": begun_with}
+        self.settings = config.settings() | {
+            "begun_with": begun_with,
+            "rehearse": " + ".join(dataset.described for dataset in others) or None,
+        }
         self.step, self.losses = 0, [0.0]
         config.output.mkdir(parents=True, exist_ok=True)
         self.resume()
@@ -264,7 +274,8 @@ class FineTuning(Trainer):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    return run_training(lambda: FineTuning(tyro.cli(Config, args=arguments, description=__doc__)), _INTERRUPTED)
+    words = one_by_one(sys.argv[1:] if arguments is None else arguments, ("--rehearse",))
+    return run_training(lambda: FineTuning(tyro.cli(Config, args=words, description=__doc__)), _INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """Settings from files."""
 
+from pathlib import Path
+
 import pytest
 import tyro
 
@@ -40,6 +42,30 @@ def test_the_command_line_goes_before_the_file(tmp_path):
     file.write_text("seed: 7\nmixed_precision: true")
     config = parse("--seed", "8", "--config", str(file), "--no-mixed-precision")
     assert config.seed == 8 and not config.mixed_precision
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--rehearse", "a", "b"],
+        ["--rehearse", "a", "--rehearse", "b"],
+        ["--rehearse=a", "--rehearse", "b", "--seed", "2"],
+        ["--config", "settings.yaml"],
+        ["--config", "settings.yaml", "--data", "somewhere", "--seed", "1"],
+    ],
+)
+def test_several_folders_however_they_are_given(tmp_path, monkeypatch, flags):
+    monkeypatch.chdir(tmp_path)
+    Path("settings.yaml").write_text("rehearse: [a, b]\ndata: [not, these]")
+    config = parse(*flags)
+    assert config.rehearse == (Path("a"), Path("b")) and config.data[-1] == Path("somewhere")
+
+
+def test_folders_of_the_command_line_are_instead_of_the_files(tmp_path):
+    file = tmp_path / "settings.yaml"
+    file.write_text("rehearse: [a, b]\ndata: [c, d]\nseed: 3")
+    config = tyro.cli(Config, args=with_file(["--config", str(file), "--rehearse", "e"]))
+    assert config.rehearse == (Path("e"),) and config.data == (Path("c"), Path("d")) and config.seed == 3
 
 
 @pytest.mark.parametrize("content", ["- a\n- b", "text", ""])

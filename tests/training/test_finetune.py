@@ -12,6 +12,7 @@ from model.registry import load_captioner
 from model.settings import ModelSettings
 from tests.conftest import no_file_larger_than
 from tests.tiny_backends import LEARNT, photographs, save_blip, write_dataset
+from tests.training.data.test_mixture import inverted
 from training.evaluate import main as evaluate
 from training.finetune import Config, FineTuning, main
 
@@ -87,6 +88,18 @@ def test_goes_on_after_a_stop_to_the_very_same_weights(start, data, tmp_path):
     ours, theirs = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "stopped"))
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     assert [r["loss"] for r in whole.history] == [r["loss"] for r in again.history]
+
+
+def test_it_rehearses_other_photographs(start, data, tmp_path):
+    others = [inverted(tmp_path / name, 12) for name in ("one", "two")]
+    flags = ["--weights", str(start), "--device", "cpu", "--output", str(tmp_path / "run"), "--epochs", "1"]
+    words = ["--data", str(data), "--rehearse", *map(str, others), *flags]
+    assert main(words) == 0
+    record = json.loads((tmp_path / "run" / "finetuning.json").read_text())
+    assert [name.split()[0] for name in record["settings"]["rehearse"].split(" + ")] == ["one", "two"]
+    assert main(["--data", str(data), *flags]) == 2  # is another run
+    tuning = FineTuning(config(start, data, tmp_path / "again", rehearse=tuple(others)))
+    assert len(tuning.train_records) == 5 + 5
 
 
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")  # peft asks for it

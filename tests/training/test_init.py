@@ -7,6 +7,7 @@ import torch
 from model.cnn_lstm.checkpoint import Checkpoint
 from model.cnn_lstm.vocabulary import Vocabulary
 from tests.conftest import ROOT
+from tests.training.data.test_mixture import inverted
 from tests.training.drawn_dataset import write
 from tests.training.processes import command
 
@@ -27,12 +28,13 @@ def test_it_goes_on_from_a_checkpoint(folder, uninterrupted):
     assert after.training["settings"]["init"].startswith("best_model.pth (sha256 ")
 
 
-def test_it_goes_on_from_a_checkpoint_to_other_words_and_rehearses_the_old(folder, uninterrupted, tmp_path):
+def test_it_goes_on_from_a_checkpoint_to_other_words_and_rehearses_two_folders(folder, uninterrupted, tmp_path):
     """With a learning rate of zero the old words' rows are what they were."""
     text = write(tmp_path / "data", "release", 12) / "Flickr8k_text" / "Flickr8k.token.txt"
     text.write_text(text.read_text().replace("circle", "pentagon"))
     init = folder / "whole" / "best_model.pth"
     arguments = command(folder, "other", data=tmp_path / "data", rehearse=folder / "data", init=init, joint__epochs=0)
+    arguments += ["--rehearse", str(inverted(tmp_path / "more", 12))]
     for name in ("--encoder-weights", "--encoder-stride"):
         at = arguments.index(name)
         del arguments[at : at + 2]
@@ -46,5 +48,6 @@ def test_it_goes_on_from_a_checkpoint_to_other_words_and_rehearses_the_old(folde
     assert all(
         torch.equal(before.decoder[name], rows[: len(before.decoder[name])]) for name, rows in after.decoder.items()
     )
-    assert after.training["photographs"] == 8 + 8  # its own, and as many of the old
-    assert after.training["settings"]["rehearse"].startswith("data (sha256 ")
+    assert after.training["photographs"] == 8 + 8  # its own, and as many others
+    names = [dataset.split()[0] for dataset in after.training["settings"]["rehearse"].split(" + ")]
+    assert names == ["data", "more"]

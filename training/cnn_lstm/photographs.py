@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from training.config import Config
-from training.data.mixture import Dataset, read_datasets
-from training.data.records import Record, in_split, name_dataset, read_dataset, spread
+from training.data.mixture import Dataset, read_datasets, rehearsed
+from training.data.records import Record, in_split, spread
 
 
 @dataclass(frozen=True)
@@ -21,8 +20,8 @@ class Photographs:
     """How often an epoch sees each of `train`."""
     rewarded: Sequence[bool]
     """Whether captions of it may be rewarded."""
-    rehearsed: Sequence[Record]
-    """The last of `train`."""
+    rehearsed: Sequence[Dataset]
+    """Theirs are the last of `train`."""
     dev: Mapping[str, Sequence[Record]]
     """By the dataset's name."""
 
@@ -38,39 +37,27 @@ class Photographs:
             train += own
             times += [dataset.weight] * len(own)
             rewarded += [dataset.rewarded] * len(own)
-        rehearsed = _rehearsed(config, len(train))
-        return cls(
-            datasets,
-            [*train, *rehearsed],
-            times + [1.0] * len(rehearsed),
-            rewarded + [True] * len(rehearsed),
-            rehearsed,
-            {dataset.name: in_split(dataset.records, "dev") for dataset in datasets},
-        )
+        others = rehearsed(config.rehearse, len(train), config.seed)
+        for dataset in others:
+            train += dataset.records
+            times += [1.0] * len(dataset.records)
+            rewarded += [True] * len(dataset.records)
+        dev = {dataset.name: in_split(dataset.records, "dev") for dataset in datasets}
+        return cls(datasets, train, times, rewarded, others, dev)
 
     @property
     def captions(self) -> list[str]:
         """Whose words are learnt: those of --data."""
-        own = self.train[: len(self.train) - len(self.rehearsed)]
+        own = self.train[: len(self.train) - sum(len(dataset.records) for dataset in self.rehearsed)]
         return [text for record in own for text in record.captions]
 
     @property
     def dataset_size(self) -> int:
         """What the share of damaged photographs is of."""
-        return sum(len(dataset.records) for dataset in self.datasets) + len(self.rehearsed)
+        return sum(len(dataset.records) for dataset in (*self.datasets, *self.rehearsed))
 
-    def settings(self, config: Config) -> dict[str, str | None]:
+    @property
+    def settings(self) -> dict[str, str | None]:
         """What they are, wherever they lie."""
-        return {
-            "data": " + ".join(dataset.described for dataset in self.datasets),
-            "rehearse": name_dataset(config.rehearse, self.rehearsed) if config.rehearse else None,
-        }
-
-
-def _rehearsed(config: Config, count: int) -> list[Record]:
-    """So many of the other photographs, or all where there are fewer. Raises DatasetRefused."""
-    if not config.rehearse:
-        return []
-    others = in_split(read_dataset(config.rehearse), "train")
-    chosen = random.Random(config.seed).sample(others, min(len(others), count))
-    return [replace(record, name=f"{config.rehearse.resolve().name}/{record.name}") for record in chosen]
+        data, others = (" + ".join(d.described for d in found) for found in (self.datasets, self.rehearsed))
+        return {"data": data, "rehearse": others or None}

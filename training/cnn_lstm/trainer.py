@@ -57,7 +57,7 @@ class CnnLstmTrainer(Trainer):
         deterministic_on(self.device)
         self.photographs = Photographs.read(config)
         with workers.first_ahead():
-            check_leakage(self.photographs.datasets, config.cache)
+            check_leakage([*self.photographs.datasets, *self.photographs.rehearsed], config.cache)
         self.train_records = self.photographs.train
         torch.manual_seed(config.seed)
         self.init, known = load_init(config)
@@ -71,7 +71,7 @@ class CnnLstmTrainer(Trainer):
         self.start_weights: dict[str, torch.Tensor] | None = None
         self._average_state: dict[str, Any] | None = None
         self._objective_state: dict[str, Any] | None = None
-        self.settings = config.settings() | self.photographs.settings(config) | named(config)
+        self.settings = config.settings() | self.photographs.settings | named(config)
         if begun := begun_at(config):
             self.state["stage"], self.state["epoch"] = begun
             self.best_weights = _copy(self.network)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,6 +64,24 @@ def read_datasets(
             records = [replace(record, name=f"{name}/{record.name}") for record in records]
         found.append(Dataset(name, records, weights[number] if weights else 1.0, name not in unrewarded))
     return found
+
+
+def rehearsed(folders: Sequence[Path], count: int, seed: int) -> list[Dataset]:
+    """So many training photographs of the folders in all, drawn by the seed from each alike, or all that one has where
+    it has fewer. Raises DatasetRefused.
+    """
+    names = [folder.resolve().name for folder in folders]
+    if len(set(names)) < len(names):
+        raise DatasetRefused(f"two folders to rehearse have one name ({', '.join(names)}): rename one")
+    found: dict[str, Dataset] = {}
+    splits = {name: in_split(read_dataset(folder), "train") for name, folder in zip(names, folders, strict=True)}
+    for number, (name, own) in enumerate(sorted(splits.items(), key=lambda item: len(item[1]))):
+        if not own:
+            raise DatasetRefused(f"{name} has no training photographs to rehearse")
+        chosen = random.Random(seed).sample(own, min(len(own), count // (len(folders) - number)))
+        count -= len(chosen)
+        found[name] = Dataset(name, [replace(record, name=f"rehearsed/{name}/{record.name}") for record in chosen])
+    return [found[name] for name in names]
 
 
 def check_leakage(datasets: Sequence[Dataset], cache: Path) -> None:

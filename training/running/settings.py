@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,19 @@ def deciding(config: DataclassInstance, left_out: Collection[str]) -> dict[str, 
     """A configuration in strings, numbers, lists and dictionaries, without what does not decide the result."""
     plain: dict[str, Any] = json.loads(json.dumps(asdict(config), default=str))
     return {key: value for key, value in plain.items() if key not in left_out}
+
+
+def one_by_one(arguments: Sequence[str], flags: Collection[str]) -> list[str]:
+    """A command line in which each value of one of these flags has its own: --data A B is --data A --data B."""
+    found: list[str] = []
+    flag = ""
+    for word in arguments:
+        if word.startswith("--"):
+            flag = word
+        elif flag in flags and found[-1] != flag:
+            found.append(flag)
+        found.append(word)
+    return found
 
 
 def check_same_run(folder: Path, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> None:
