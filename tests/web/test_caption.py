@@ -12,7 +12,7 @@ HOSTILE = '<img src=x onerror="document.title=1">'
 @pytest.fixture
 def expected(server):
     """What the API says to the page's settings."""
-    form = {"num_captions": 3, "beam_size": 3, "attention": "true"}
+    form = {"num_captions": 3, "attention": "true"}
     files = {"image": picture("camera.jpg")["buffer"]}
     return requests.post(server.url + "/predict", files=files, data=form, timeout=60).json()
 
@@ -25,6 +25,16 @@ def answered(page, **changes):
         route.fulfill(response=response, json=response.json() | changes)
 
     page.route("**/predict", answer)
+
+
+def test_tags_and_what_a_second_look_supports(page, expected):
+    expect(caption(page)).to_have_text(expected["caption"])
+    assert card(page).locator(".tags li").all_inner_texts() == [tag["name"] for tag in expected["tags"]]
+    words = {word["text"]: word["support"] for word in expected["captions"][0]["words"] if "support" in word}
+    told = card(page).locator(".support").inner_text()
+    seen, _, unseen = told.partition("It is not sure of:")
+    assert words and all((word in seen) == (support >= 0.25) for word, support in words.items())
+    assert all((word in unseen) == (support < 0.25) for word, support in words.items())
 
 
 def test_the_caption_and_its_alternatives_are_the_apis(page, expected):

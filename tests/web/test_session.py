@@ -141,7 +141,7 @@ def test_download_csv(page):
     assert first["file"] == "coffee.jpg" and first["caption"] == caption(page).inner_text()
     assert 0 < float(first["mean_probability"]) <= 1
     assert len(first["alternatives"].split(" | ")) == 2 and first["caption"] not in first["alternatives"].split(" | ")
-    assert first["model"].startswith("cnn-lstm sha256:") and "beam_size=3" in first["settings"]
+    assert first["model"].startswith("cnn-lstm sha256:") and "beam_size=10" in first["settings"]
     assert second["caption"] == "" and "not an image" in second["error"]
 
 
