@@ -4,8 +4,9 @@ import json
 
 import pytest
 import torch
+import tyro
 
-from benchmarks import client, comparison, latency, load, memory, report, soak, variants
+from benchmarks import client, comparison, latency, load, memory, report, soak, training, variants
 from benchmarks.measure import MatrixProduct, multiply_adds
 from benchmarks.photographs import SIZE, photographs
 from model.captioner import DecodingOptions
@@ -16,6 +17,8 @@ from model.images import decode_image
 from model.registry import load_captioner
 from model.settings import ModelSettings
 from tests.conftest import ROOT, wait_until
+from tests.training.drawn_dataset import write
+from training.config import Config, with_file
 
 
 @pytest.fixture(scope="module")
@@ -112,3 +115,20 @@ def test_records_become_tables_and_a_plot(tmp_path):
 def test_every_part_has_a_place_in_a_document():
     text = "".join(path.read_text() for path in (ROOT / "docs").glob("*.md"))
     assert all(f"<!-- benchmarks {part} -->" in text for part in report.DESCRIBE)
+
+
+def test_an_epochs_time_is_told_by_part(tmp_path):
+    """Of the recipe's last stage, in which all parts are but the teacher."""
+    flags = {"init": ROOT / "best_model.pth", "cache": tmp_path, "image-size": 64, "stored-size": 64, "photographs": 4}
+    only = ["--distil.epochs", "0", "--fine-tune.epochs", "0", "--self-critical.reward-references", "1"]
+    only += ["--data", str(write(tmp_path / "data", "release", 12))]
+    words = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
+    words = with_file(["--config", str(ROOT / "configs" / "best.yaml"), *words, *only])
+    record = {"stages": training.measure(tyro.cli(Config, args=words))}
+    before, after = (record["stages"]["self_critical"][way] for way in ("before", "after"))
+    everywhere = {"augmentation", "encoder", "decoder", "reward", "rest"}
+    assert everywhere | {"decoding"} == before["seconds"].keys() and everywhere == after["seconds"].keys()
+    assert all(seconds > 0 for way in (before, after) for seconds in way["seconds"].values())
+    assert before["photographs"] == after["photographs"] == 4 and after["decoding_once"] > 0
+    lines = training.describe(record).splitlines()
+    assert lines[2].startswith("| self_critical, before |") and lines[3].startswith("| self_critical, after |")

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.slow_rewards import CaptionReward
 from model.cnn_lstm.vocabulary import END, PAD
-from tests.training.objectives.slow_rewards import CaptionReward
 from training.objectives.rewards import Reward
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

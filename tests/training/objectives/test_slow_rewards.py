@@ -3,8 +3,8 @@ import pytest
 from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
 from pycocoevalcap.cider.cider import Cider
 
+from benchmarks.slow_rewards import CaptionReward
 from model.cnn_lstm.vocabulary import END
-from tests.training.objectives.slow_rewards import CaptionReward
 
 
 def random_texts(images=40):
