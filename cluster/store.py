@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow
 from pyarrow import fs
 
-from collection.walk import EXTENSIONS, MAX_FILE_BYTES, PhotographUnreadable
+from collection.walk import MAX_FILE_BYTES, PhotographUnreadable
+from model.folders import is_photograph_name
 
 
 class StoreRefused(ValueError):
@@ -83,4 +84,4 @@ class Store:
 
 def _is_photograph(parts: list[str]) -> bool:
     hidden = any(part.startswith(".") for part in parts)
-    return not hidden and posixpath.splitext(parts[-1])[1].lower() in EXTENSIONS
+    return not hidden and is_photograph_name(parts[-1])

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-EXTENSIONS = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"))
+from model.folders import files_below, is_photograph_name, leads_nowhere
+
 STANDARD_INPUT = "-"
 MAX_FILE_BYTES = 256 * 1024 * 1024
 """A larger file is refused unread: several are held at a time."""
@@ -22,13 +23,13 @@ def find_photographs(names: Sequence[str], leave_out: Path | None = None) -> Ite
     """Paths, in the order of `names`, one at a time: what is held of 100,000 is the names of a few folders.
 
     A file is taken whatever it is called. Of a folder, with the folders in it, and of a pattern with *, ? or [, the
-    files with an image's extension are taken, sorted by name; hidden ones, linked folders and the folder `leave_out`
-    are passed over. What does not exist or cannot be listed is given as it is: reading it raises the reason.
+    files with an image's extension are taken, sorted by name; hidden ones and the folder `leave_out` are passed over,
+    links are followed (`files_below`). What does not exist or cannot be listed is given as it is: reading it raises
+    the reason.
     """
-    skipped = leave_out.resolve() if leave_out else None
     for name in names:
         if os.path.isdir(name):  # noqa: PTH112  # is_dir() raises for a name that is too long
-            yield from _walk(name, skipped)
+            yield from files_below(name, is_photograph_name, leave_out)
         elif not os.path.lexists(name) and glob.has_magic(name):
             yield from _matching(name)
         else:
@@ -45,7 +46,7 @@ def read_list(name: str) -> list[str]:
 
 
 def _is_photograph(path: str) -> bool:
-    return Path(path).suffix.lower() in EXTENSIONS and os.path.isfile(path)  # noqa: PTH113
+    return is_photograph_name(path) and (os.path.isfile(path) or leads_nowhere(path))  # noqa: PTH113
 
 
 def _matching(pattern: str) -> list[str]:
@@ -57,29 +58,6 @@ def _matching(pattern: str) -> list[str]:
         for path in matches
         if _is_photograph(str(path)) and all(part in given.parts for part in path.parts if part.startswith("."))
     )
-
-
-def _walk(folder: str, skipped: Path | None) -> Iterator[str]:
-    """By an explicit stack: folders may be nested deeper than Python calls functions."""
-    left = [(folder, True)]
-    while left:
-        path, is_folder = left.pop()
-        if not is_folder:
-            yield path
-        elif skipped is None or Path(path).resolve() != skipped:
-            try:
-                with os.scandir(path) as entries:
-                    inside = sorted(filter(_is_meant, entries), key=lambda entry: entry.name, reverse=True)
-            except OSError:
-                yield path
-            else:
-                left += [(entry.path, entry.is_dir(follow_symlinks=False)) for entry in inside]
-
-
-def _is_meant(entry: os.DirEntry[str]) -> bool:
-    if entry.name.startswith("."):
-        return False
-    return entry.is_dir(follow_symlinks=False) or _is_photograph(entry.path)
 
 
 def read_photograph(path: str | Path) -> bytes:

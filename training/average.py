@@ -23,7 +23,8 @@ from model.cnn_lstm.out_of_distribution import OutOfDistributionDetector
 from model.errors import CheckpointMismatch
 from model.files import file_digest
 from training.data.features import TooManyRefused, compute_features, fit_detector
-from training.data.records import DatasetRefused, in_split, read_dataset, spread
+from training.data.lists import locate
+from training.data.records import DatasetRefused, in_split, name_lists, read_dataset, spread
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Config:
     """The first one gives all but the weights."""
     data: tuple[Path, ...]
     """What they were trained on: the average must know what its photographs look like to it."""
+    captions: tyro.conf.UseAppendAction[tuple[Path, ...]] = ()
+    """The list of captions to read, where a folder holds several; may be given several times."""
     photographs: int = 0
     """Learn the look of so many training photographs, evenly spaced, instead of all."""
     output: Path = Path("runs/average.pth")
@@ -81,9 +84,10 @@ def _detector(config: Config, checkpoint: Checkpoint, encoder_stages: int) -> Ou
     encoder = Network.from_checkpoint(checkpoint).encoder
     records = [
         replace(record, name=f"{folder.resolve().name}/{record.name}")  # two folders may have a name in common
-        for folder in config.data
-        for record in read_dataset(folder)
+        for folder, chosen in zip(config.data, locate(config.captions, config.data), strict=True)
+        for record in read_dataset(folder, chosen)
     ]
+    print(name_lists(records))
     last = len(STAGES) - encoder_stages
     train, dev = (
         compute_features(

@@ -28,8 +28,9 @@ from training.average import weighted_mean
 from training.config import Config, Stage
 from training.data.augmentation import Augmentation
 from training.data.features import Features, OnlineFeatures, compute_features, fit_detector
+from training.data.lists import locate
 from training.data.mixture import check_leakage, read_datasets, uncaptioned
-from training.data.records import Record, in_split, name_dataset, read_dataset, spread
+from training.data.records import Record, in_split, name_dataset, name_lists, read_dataset, spread
 from training.engine import CrossEntropy, Objective, SelfCritical, TrainingData, evaluate, train_one_epoch
 from training.objectives.distillation import TEACHERS, Distillation, distance
 from training.objectives.rewards import Reward
@@ -58,7 +59,11 @@ class CnnLstmTrainer(Trainer):
         if config.mixed_precision and self.device.type == "cpu" and not _cpu_has_bfloat16():
             self.results.log("warning: this processor emulates bfloat16, several times slower: no --mixed-precision")
         deterministic_on(self.device)
-        self.datasets = read_datasets(config.data, config.data_weights, config.unrewarded)
+        folders = [*config.data, *([config.rehearse] if config.rehearse else [])]
+        chosen = locate(config.captions, folders)
+        self.datasets = read_datasets(config.data, config.data_weights, config.unrewarded, chosen)
+        for dataset in self.datasets:
+            self.results.log(name_lists(dataset.records))
         with workers.first_ahead():
             check_leakage(self.datasets, config.cache)
         self.train_records, self.times, self.rewarded = self._train_records()
@@ -67,7 +72,7 @@ class CnnLstmTrainer(Trainer):
         self.init, known = self._load_init()
         captions = (text for record in self.train_records for text in record.captions)
         self.vocabulary = known.extended(captions, config.min_count)
-        rehearsed = self._rehearsed()
+        rehearsed = self._rehearsed(chosen[-1])
         self.train_records += rehearsed
         self.times += [1.0] * len(rehearsed)
         self.rewarded += [True] * len(rehearsed)
@@ -133,11 +138,12 @@ class CnnLstmTrainer(Trainer):
         init.verify(known)
         return init, known
 
-    def _rehearsed(self) -> list[Record]:
+    def _rehearsed(self, captions: Sequence[Path]) -> list[Record]:
         """As many of the other photographs as there are to train on. Raises DatasetRefused."""
         if not self.config.rehearse:
             return []
-        others = in_split(read_dataset(self.config.rehearse), "train")
+        others = in_split(read_dataset(self.config.rehearse, captions), "train")
+        self.results.log(name_lists(others))
         chosen = random.Random(self.config.seed).sample(others, min(len(others), len(self.train_records)))
         return [replace(record, name=f"{self.config.rehearse.resolve().name}/{record.name}") for record in chosen]
 

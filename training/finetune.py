@@ -32,7 +32,7 @@ from model.huggingface.blip import DEFAULT_WEIGHTS, blip_prompt
 from model.huggingface.weights import fetch, load_parts
 from model.registry import choose_device
 from training.data.features import check_refused
-from training.data.records import DatasetRefused, Record, in_split, read_dataset, read_image
+from training.data.records import DatasetRefused, Record, in_split, name_lists, read_dataset, read_image
 from training.running.failures import LossNotFinite
 from training.running.results import Results
 from training.running.settings import deciding
@@ -46,6 +46,8 @@ _INTERRUPTED = "interrupted; the same command goes on from the state that was ke
 class Config:
     data: Path
     """Folder in one of the layouts of training/data/layouts.py."""
+    captions: tyro.conf.UseAppendAction[tuple[Path, ...]] = ()
+    """The list of captions to read, where --data holds several; may be given several times."""
     output: Path = Path("runs/blip")
     """Where the weights go. If it holds an unfinished run with the same settings, that run goes on."""
     backend: Literal["blip"] = "blip"
@@ -80,7 +82,7 @@ class Config:
 
     def settings(self) -> dict[str, Any]:
         """What decides the result, as plain data; where things lie does not."""
-        return deciding(self, ("data", "output", "device", "save_every_minutes"))
+        return deciding(self, ("data", "captions", "output", "device", "save_every_minutes"))
 
 
 class FineTuning(Trainer):
@@ -94,7 +96,8 @@ class FineTuning(Trainer):
         )
         super().__init__(results, {"training": config.epochs})
         self.device = choose_device(config.device)
-        records = read_dataset(config.data)
+        records = read_dataset(config.data, config.captions)
+        results.log(name_lists(records))
         self.train_records, self.dev_records = in_split(records, "train"), in_split(records, "dev")
         if not self.train_records:
             raise DatasetRefused(f"{config.data} has no photographs to train on")
