@@ -98,11 +98,11 @@ def _cells(lines: Iterable[str], separator: str) -> Any:
 
 def _header(text: str, file: Path) -> tuple[list[str], str]:
     """The names of the columns, and the separator by which they are some that are known, else a comma."""
-    headers = []
+    headers: list[list[str]] = []
     line = text.partition("\n")[0]
     for separator in _SEPARATORS:
         try:
-            header = next(_cells([line], separator), [])
+            header: list[str] = next(_cells([line], separator), [])
         except csv.Error as error:
             raise OtherLayout(f"{file}, line 1: {error}") from error
         if _Columns.of(header):
