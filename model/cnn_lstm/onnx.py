@@ -20,6 +20,7 @@ from model.cnn_lstm.vocabulary import Vocabulary
 from model.decoding import decode
 from model.errors import BackendUnavailable, CheckpointMismatch
 from model.files import file_digest
+from model.foreign import ONNX, TEXT, describe_foreign
 from model.settings import ModelSettings
 
 
@@ -72,7 +73,9 @@ class OnnxCaptioner:
         manifest = _read_json(folder / MANIFEST)
         if manifest.get("format") != FORMAT:
             raise CheckpointMismatch(f"{folder / MANIFEST} is not of the format '{FORMAT}'")
-        for name in (ENCODER, DECODER_STEP, VOCABULARY):
+        for name, kind in ((ENCODER, ONNX), (DECODER_STEP, ONNX), (VOCABULARY, TEXT)):
+            if found := describe_foreign(folder / name, kind):
+                raise CheckpointMismatch(f"{folder / name} is not what was exported: {found}")
             if file_digest(folder / name) != manifest["files"][name]["sha256"]:
                 raise CheckpointMismatch(f"{folder / name} is not the file that the manifest describes")
         options = onnxruntime.SessionOptions()
@@ -114,6 +117,8 @@ class OnnxCaptioner:
 
 
 def _read_json(path: Path) -> Any:
+    if found := describe_foreign(path, TEXT):
+        raise CheckpointMismatch(f"{path} is not a readable JSON file: {found}")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
