@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import glob
 import os
 import sys
@@ -37,12 +38,26 @@ def find_photographs(names: Sequence[str], leave_out: Path | None = None) -> Ite
 
 
 def read_list(name: str) -> list[str]:
-    """The lines of a text file, or of standard input for "-"; empty ones are passed over.
+    """The paths in the lines of a text file, or of standard input for "-". Passed over are a byte order mark, empty
+    lines, comments (#), and quotes and spaces around a path, these three unless there is a file of just that name.
 
     Raises OSError, UnicodeDecodeError never: a name that is not UTF-8 is kept as the file system has it.
     """
     data = sys.stdin.buffer.read() if name == STANDARD_INPUT else Path(name).read_bytes()
-    return [os.fsdecode(line) for line in data.splitlines() if line.strip()]
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # as PowerShell writes lists
+        data = data.decode("utf-16", "replace").encode(errors="replace")
+    lines = map(os.fsdecode, data.removeprefix(codecs.BOM_UTF8).splitlines())
+    return [path for path in map(_listed, lines) if path]
+
+
+def _listed(line: str) -> str:
+    """The path in a line; "" for none."""
+    path = line.strip()
+    if not path or os.path.lexists(line):
+        return line if path else ""
+    if len(path) > 1 and path[0] in "\"'" and path[-1] == path[0]:
+        return path[1:-1]
+    return "" if path[0] == "#" else path
 
 
 def _is_photograph(path: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,13 @@ PHOTOGRAPH_EXTENSIONS = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".b
 
 def is_photograph_name(name: str) -> bool:
     return Path(name).suffix.lower() in PHOTOGRAPH_EXTENSIONS
+
+
+def folded(name: str) -> str:
+    """The same for all spellings of a name: in capitals or not, composed or decomposed (Unicode's NFC and NFD). Some
+    file systems take them for one.
+    """
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
 
 
 def files_below(folder: str, is_meant: Callable[[str], bool], leave_out: Path | None = None) -> Iterator[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from model.folders import is_photograph_name, leads_to_file, leads_to_folder
+from model.folders import folded, is_photograph_name, leads_to_file, leads_to_folder
 
 
 class NameUnclear(ValueError):
@@ -112,7 +112,7 @@ def _composed(name: str) -> str:
 
 def _plain(name: str) -> str:
     """The same for all spellings of a name."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name.strip()).casefold())
+    return folded(name.strip())
 
 
 def printable(text: str) -> str:
