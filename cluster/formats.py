@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import IO
 
@@ -42,7 +43,9 @@ SCHEMA = pyarrow.schema(
 
 
 def write_parquet(records: Sequence[Record], file: IO[bytes]) -> None:
-    parquet.write_table(pyarrow.Table.from_pylist(records, SCHEMA), file)
+    """A path that is not UTF-8 has its other bytes as \\xNN: a string of Parquet's cannot hold them."""
+    rows = [record | {"path": os.fsencode(record["path"]).decode(errors="backslashreplace")} for record in records]
+    parquet.write_table(pyarrow.Table.from_pylist(rows, SCHEMA), file)
 
 
 FORMATS: dict[str, Callable[[Sequence[Record], IO[bytes]], None]] = {

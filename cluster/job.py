@@ -90,6 +90,10 @@ class Task(NamedTuple):
     photographs: list[str]
     """Their addresses."""
 
+    def row(self) -> dict[str, Any]:
+        """As it is given out: in JSON, for Ray's tables take no text with names in it that are not UTF-8."""
+        return {"part": self.part, "photographs": json.dumps(self.photographs)}
+
 
 class Done(NamedTuple):
     """A part that is written, and by whom."""
@@ -116,8 +120,9 @@ class PartWorker:
         self.job = Job(captioner, plan.options, plan.batch_size, read=Store(plan.input).read)
 
     def __call__(self, task: dict[str, Any]) -> dict[str, Any]:
+        """By a task's row."""
         start = perf_counter()
-        records = list(chain.from_iterable(self.job.run(task["photographs"])))
+        records = list(chain.from_iterable(self.job.run(json.loads(task["photographs"]))))
         name = part_name(task["part"], self.plan.format)
         self.output.save(name, partial(FORMATS[self.plan.format], records))
         failed = sum("error" in record for record in records)
@@ -170,7 +175,7 @@ def run(plan: Plan, tasks: Sequence[Task]) -> Iterator[Done]:
         context = DataContext.get_current()
         context.enable_progress_bars = False
         context.max_errored_blocks = -1  # the other parts are written nevertheless
-        done = ray.data.from_items([task._asdict() for task in tasks], override_num_blocks=len(tasks)).map(
+        done = ray.data.from_items([task.row() for task in tasks], override_num_blocks=len(tasks)).map(
             PartWorker,  # type: ignore[arg-type]  # Ray's types know functions alone
             fn_constructor_args=(plan,),
             compute=ActorPoolStrategy(size=min(plan.actors, len(tasks))),

@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow
 from pyarrow import fs
 
-from collection.walk import EXTENSIONS, MAX_FILE_BYTES, PhotographUnreadable
+from collection.walk import MAX_FILE_BYTES, PhotographUnreadable, read_photograph
+from model.folders import files_below, is_photograph_name
 
 
 class StoreRefused(ValueError):
@@ -31,12 +32,17 @@ class Store:
                 self.filesystem, self.root = fs.LocalFileSystem(), str(Path(address).absolute())
         except (pyarrow.ArrowException, OSError, ValueError) as error:
             raise StoreRefused(f"{address} cannot be used: {error}") from error
+        self.is_local = "://" not in address
         self.address = address.rstrip("/") or "/"
 
     def photographs(self) -> list[str]:
         """The addresses of all files below with an image's extension, in the order of their names, folder by folder;
         hidden ones are passed over. Raises StoreRefused where there is no folder.
         """
+        if self.is_local:  # pyarrow goes round where links do, and reads no name that is not UTF-8
+            if not Path(self.root).is_dir():
+                raise StoreRefused(f"{self.address} cannot be listed: it is not a folder")
+            return list(files_below(self.address, is_photograph_name))
         try:
             files = self.filesystem.get_file_info(fs.FileSelector(self.root, recursive=True))
         except (pyarrow.ArrowException, OSError, ValueError) as error:
@@ -48,8 +54,11 @@ class Store:
 
     def read(self, address: str) -> bytes:
         """A file that `photographs` named. Raises PhotographUnreadable."""
+        place = self._place(address[len(self.address) :].lstrip("/"))
+        if self.is_local:
+            return read_photograph(place)
         try:
-            with self.filesystem.open_input_file(self._place(address[len(self.address) :].lstrip("/"))) as file:
+            with self.filesystem.open_input_file(place) as file:
                 if file.size() > MAX_FILE_BYTES:
                     raise PhotographUnreadable(f"The file is larger than {MAX_FILE_BYTES // 2**20} MB.")
                 data: bytes = file.read()
@@ -83,4 +92,4 @@ class Store:
 
 def _is_photograph(parts: list[str]) -> bool:
     hidden = any(part.startswith(".") for part in parts)
-    return not hidden and posixpath.splitext(parts[-1])[1].lower() in EXTENSIONS
+    return not hidden and is_photograph_name(parts[-1])

@@ -1,14 +1,15 @@
 """A long run's results on their way: what is written so far survives a kill, and the same run resumes from there.
 
 Beside FILE stand FILE.part, one JSON record a line in the order of the photographs, and FILE.part.json, which
-describes the run that it is the part of. When all is done FILE takes their place.
+describes the run that it is the part of. When all is done FILE takes their place, and FILE.journal, by which the next
+run knows what is done (collection/finished.py).
 """
 
 from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,8 @@ from typing import Any
 from model.files import atomic_write
 
 Record = dict[str, Any]
+STAMP = "stamp"
+"""The key under which a record has the photograph's stamp until it goes out (collection/stamps.py)."""
 
 
 class JournalRefused(RuntimeError):
@@ -28,25 +31,61 @@ def record_line(record: Record) -> str:
     return json.dumps(record) + "\n"
 
 
+def without_stamp(record: Record) -> Record:
+    return {name: value for name, value in record.items() if name != STAMP}
+
+
 def describe_changes(begun: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """In words, what a run was begun with and is otherwise now; "" where all is the same."""
     changed = sorted(name for name in begun.keys() | now.keys() if begun.get(name) != now.get(name))
     return ", ".join(f"{name} {begun.get(name)} (now {now.get(name)})" for name in changed)
 
 
+class RecordFile:
+    """Records of a file of lines, by their photographs' paths, up to the first line that was not written whole."""
+
+    def __init__(self, file: Path, first: int = 0) -> None:
+        """From that place on, in bytes."""
+        self._places: dict[str, int] = {}
+        with file.open("rb") as lines:
+            self.end = lines.seek(first)
+            for line in lines:
+                record = _parse(line)
+                if record is None or "path" not in record:
+                    break
+                self._places[record["path"]] = self.end
+                self.end += len(line)
+        self._stream = file.open("rb")
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[str]:
+        """The paths."""
+        return iter(self._places)
+
+    def get(self, path: str) -> Record | None:
+        if path not in self._places:
+            return None
+        self._stream.seek(self._places[path])
+        record: Record = json.loads(self._stream.readline())
+        return record
+
+    def close(self) -> None:
+        self._stream.close()
+
+
 class Journal:
     """Open from `with` to its end; one run at a time.
 
-    `run` holds what decides over the records, by name. Raises JournalRefused where FILE is there already, where another
-    run holds it, and where its part was begun by another `run`; OSError.
+    `run` holds what decides over the records, by name. Raises JournalRefused where another run holds it, and where its
+    part was begun by another `run`; OSError.
     """
 
     def __init__(self, file: Path, run: Mapping[str, Any]) -> None:
         self.file = file
         self.part = file.with_name(file.name + ".part")
         self._description = file.with_name(file.name + ".part.json")
-        if file.exists():
-            raise JournalRefused(f"{file} is finished; remove it to caption anew, or name another file")
         self._stream = self.part.open("a+b")
         try:
             fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -105,6 +144,20 @@ class Journal:
                     )
                 yield record
             end += sum(map(len, lines))
+        self._cut(end)
+
+    def records(self) -> RecordFile:
+        """All that are written, by path; a line that was half written is cut off."""
+        records = RecordFile(self.part)
+        self._cut(records.end)
+        return records
+
+    def __iter__(self) -> Iterator[Record]:
+        """In the order in which they were written."""
+        with self.part.open("rb") as stream:
+            yield from map(json.loads, stream)
+
+    def _cut(self, end: int) -> None:
         self._stream.seek(end)
         self._stream.truncate()
 
@@ -112,20 +165,9 @@ class Journal:
         self._stream.write("".join(map(record_line, records)).encode("ascii"))
         self._stream.flush()
 
-    def finish(self, write: Callable[[Path], None] | None = None) -> None:
-        """Puts FILE in its place: the records themselves, or what `write` makes of them at the path it is given."""
-        if write is None:
-            self.part.replace(self.file)
-        else:
-            with atomic_write(self.file) as temporary:
-                write(temporary)
-            self.part.unlink()
+    def remove(self) -> None:
+        self.part.unlink()
         self._description.unlink()
-
-    def records(self) -> Iterator[Record]:
-        with self.part.open("rb") as stream:
-            for line in stream:
-                yield json.loads(line)
 
 
 def _parse(line: bytes) -> Record | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
 import glob
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-EXTENSIONS = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"))
+from model.folders import files_below, is_photograph_name, leads_nowhere
+
 STANDARD_INPUT = "-"
 MAX_FILE_BYTES = 256 * 1024 * 1024
 """A larger file is refused unread: several are held at a time."""
@@ -22,13 +24,13 @@ def find_photographs(names: Sequence[str], leave_out: Path | None = None) -> Ite
     """Paths, in the order of `names`, one at a time: what is held of 100,000 is the names of a few folders.
 
     A file is taken whatever it is called. Of a folder, with the folders in it, and of a pattern with *, ? or [, the
-    files with an image's extension are taken, sorted by name; hidden ones, linked folders and the folder `leave_out`
-    are passed over. What does not exist or cannot be listed is given as it is: reading it raises the reason.
+    files with an image's extension are taken, sorted by name; hidden ones and the folder `leave_out` are passed over,
+    links are followed (`files_below`). What does not exist or cannot be listed is given as it is: reading it raises
+    the reason.
     """
-    skipped = leave_out.resolve() if leave_out else None
     for name in names:
         if os.path.isdir(name):  # noqa: PTH112  # is_dir() raises for a name that is too long
-            yield from _walk(name, skipped)
+            yield from files_below(name, is_photograph_name, leave_out)
         elif not os.path.lexists(name) and glob.has_magic(name):
             yield from _matching(name)
         else:
@@ -36,16 +38,30 @@ def find_photographs(names: Sequence[str], leave_out: Path | None = None) -> Ite
 
 
 def read_list(name: str) -> list[str]:
-    """The lines of a text file, or of standard input for "-"; empty ones are passed over.
+    """The paths in the lines of a text file, or of standard input for "-". Passed over are a byte order mark, empty
+    lines, comments (#), and quotes and spaces around a path, these three unless there is a file of just that name.
 
     Raises OSError, UnicodeDecodeError never: a name that is not UTF-8 is kept as the file system has it.
     """
     data = sys.stdin.buffer.read() if name == STANDARD_INPUT else Path(name).read_bytes()
-    return [os.fsdecode(line) for line in data.splitlines() if line.strip()]
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # as PowerShell writes lists
+        data = data.decode("utf-16", "replace").encode(errors="replace")
+    lines = map(os.fsdecode, data.removeprefix(codecs.BOM_UTF8).splitlines())
+    return [path for path in map(_listed, lines) if path]
+
+
+def _listed(line: str) -> str:
+    """The path in a line; "" for none."""
+    path = line.strip()
+    if not path or os.path.lexists(line):
+        return line if path else ""
+    if len(path) > 1 and path[0] in "\"'" and path[-1] == path[0]:
+        return path[1:-1]
+    return "" if path[0] == "#" else path
 
 
 def _is_photograph(path: str) -> bool:
-    return Path(path).suffix.lower() in EXTENSIONS and os.path.isfile(path)  # noqa: PTH113
+    return is_photograph_name(path) and (os.path.isfile(path) or leads_nowhere(path))  # noqa: PTH113
 
 
 def _matching(pattern: str) -> list[str]:
@@ -57,29 +73,6 @@ def _matching(pattern: str) -> list[str]:
         for path in matches
         if _is_photograph(str(path)) and all(part in given.parts for part in path.parts if part.startswith("."))
     )
-
-
-def _walk(folder: str, skipped: Path | None) -> Iterator[str]:
-    """By an explicit stack: folders may be nested deeper than Python calls functions."""
-    left = [(folder, True)]
-    while left:
-        path, is_folder = left.pop()
-        if not is_folder:
-            yield path
-        elif skipped is None or Path(path).resolve() != skipped:
-            try:
-                with os.scandir(path) as entries:
-                    inside = sorted(filter(_is_meant, entries), key=lambda entry: entry.name, reverse=True)
-            except OSError:
-                yield path
-            else:
-                left += [(entry.path, entry.is_dir(follow_symlinks=False)) for entry in inside]
-
-
-def _is_meant(entry: os.DirEntry[str]) -> bool:
-    if entry.name.startswith("."):
-        return False
-    return entry.is_dir(follow_symlinks=False) or _is_photograph(entry.path)
 
 
 def read_photograph(path: str | Path) -> bytes:

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import pickle
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+from model.errors import CheckpointMismatch
+from model.foreign import TORCH, describe_foreign
+
+LONGEST_NAME = 255  # bytes, on all common file systems
 
 
 @contextmanager
@@ -15,7 +23,8 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
     With one, nothing of it is left. Raises OSError that names `path` where the disk is full.
     """
-    temporary = path.with_name(path.name + ".tmp")
+    is_long = len(os.fsencode(path.name)) > LONGEST_NAME - len(".tmp")
+    temporary = path.with_name((hashlib.sha256(os.fsencode(path.name)).hexdigest() if is_long else path.name) + ".tmp")
     try:
         yield temporary
         temporary.replace(path)
@@ -33,6 +42,30 @@ def file_digest(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def load_tensors(path: Path, content: BinaryIO | None = None) -> Any:
+    """What `save_tensors` wrote, or another program by torch.save: tensors and plain data, or nothing. No code in the
+    file is executed. `content` is read in its place, where it was packed.
+
+    Raises CheckpointMismatch, which says what the file is instead, FileNotFoundError.
+    """
+    import torch
+
+    if content is None and (found := describe_foreign(path, TORCH)):
+        raise CheckpointMismatch(f"{path} does not hold weights: {found}")
+    try:
+        return torch.load(content or path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        asked = re.search(r"GLOBAL (\S+)", str(error))
+        what = f" (it asks for {asked[1]})" if asked else ""
+        raise CheckpointMismatch(
+            f"{path} is refused: it holds more than tensors and plain data{what}; nothing of it was run"
+        ) from error
+    except OSError:
+        raise
+    except Exception as error:  # a damaged or foreign file raises whatever its bytes lead to
+        raise CheckpointMismatch(f"{path} is not a readable checkpoint: {error}") from error
 
 
 def save_tensors(content: dict[str, Any], path: Path) -> None:

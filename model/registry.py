@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from model.captioner import Captioner
 from model.errors import BackendUnavailable
+from model.folders import files_below
 from model.settings import ModelSettings
 
 if TYPE_CHECKING:
@@ -35,6 +37,16 @@ _OF_ALL = ("backend", "device", "dtype")
 def used_settings(settings: ModelSettings) -> dict[str, Any]:
     """The settings that the chosen back end goes by, with their values. Raises BackendUnavailable."""
     return {name: getattr(settings, name) for name in (*_OF_ALL, *_chosen(settings).settings)}
+
+
+def model_files(settings: ModelSettings) -> list[Path]:
+    """The files on this disk that the chosen back end's settings name, and those in a folder that they name. Raises
+    BackendUnavailable.
+    """
+    values = used_settings(settings)
+    named = [Path(value) for name, value in values.items() if isinstance(value, Path) or (name == "weights" and value)]
+    inside = (map(Path, files_below(str(path), lambda name: True)) if path.is_dir() else [path] for path in named)
+    return [path for paths in inside for path in paths if path.is_file()]
 
 
 def users_of(setting: str) -> list[str]:

@@ -26,7 +26,17 @@ from model.errors import VocabularyRefused
 from model.files import atomic_write
 from model.images import decode_image, jpeg_address
 from training.data.leakage import duplicates, leaks, perceptual_hashes
-from training.data.records import DatasetRefused, Record, Split, in_split, read_dataset
+from training.data.names import printable
+from training.data.records import (
+    DatasetRefused,
+    Record,
+    Split,
+    in_split,
+    lists_of,
+    name_lists,
+    read_dataset,
+    read_file,
+)
 
 _SPLITS: tuple[Split, ...] = get_args(Split)
 _SAMPLES = 12  # of each split, and of leaks
@@ -38,6 +48,8 @@ _NEW_WORDS_TOLD = 30
 class Config:
     data: Path
     """Folder in one of the layouts of training/data/layouts.py."""
+    captions: tyro.conf.UseAppendAction[tuple[Path, ...]] = ()
+    """The list of captions to read, where --data holds several; may be given several times."""
     output: Path | None = None
     """JSON file for the report."""
     page: Path = Path("runs/check.html")
@@ -58,7 +70,8 @@ def check(config: Config, records: Sequence[Record]) -> dict[str, Any]:
     hashes, unreadable = perceptual_hashes(records)
     lengths = [len(tokenise(text)) for record in records for text in record.captions]
     report = {
-        "dataset": config.data.resolve().name,
+        "dataset": printable(config.data.resolve().name),
+        "lists": [printable(str(file)) for file in lists_of(records)],
         "photographs": {split: len(in_split(records, split)) for split in _SPLITS},
         "unreadable": unreadable,
         "duplicates": duplicates(hashes),
@@ -121,7 +134,7 @@ def _section(title: str, records: Iterable[Record]) -> str:
 
 
 def _figure(record: Record) -> str:
-    image = decode_image(record.path.read_bytes())
+    image = decode_image(read_file(record))
     image.thumbnail(_THUMBNAIL)
     captions = "".join(f"<div>{escape(text)}</div>" for text in record.captions)
     name = escape(f"{record.split}: {record.name}")
@@ -132,7 +145,8 @@ def _figure(record: Record) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     config = tyro.cli(Config, args=arguments, description=__doc__)
     try:
-        records = read_dataset(config.data)
+        records = read_dataset(config.data, config.captions)
+        print(name_lists(records), file=sys.stderr)
         report = check(config, records)
         text = json.dumps(report, indent=1, ensure_ascii=False)
         print(text)

@@ -43,7 +43,7 @@ from model.huggingface.clipcap.mapping import Kind, MappingConfig
 from model.huggingface.weights import fetch
 from model.registry import choose_device
 from training.data.clipcap import IGNORED, Embeddings, TrainingData, compute_embeddings
-from training.data.records import Record, name_dataset, read_dataset
+from training.data.records import Record, name_dataset, name_lists, read_dataset
 from training.evaluation.metrics import score
 from training.running.failures import LossNotFinite
 from training.running.results import Results
@@ -59,6 +59,8 @@ _NOT_BEGUN = "interrupted before an epoch was over; the same command begins agai
 class Config:
     data: Path
     """Folder in the Flickr8k release's, Kaggle's or Karpathy's layout."""
+    captions: tyro.conf.UseAppendAction[tuple[Path, ...]] = ()
+    """The list of captions to read, where --data holds several; may be given several times."""
     output: Path = Path("runs/clipcap")
     """Where results go. If it holds an unfinished run with the same settings, that run goes on."""
     cache: Path = Path("runs/embeddings")
@@ -97,8 +99,8 @@ class Config:
 
     def settings(self) -> dict[str, Any]:
         """What decides the result, but for data and networks, which are told by their content."""
-        left_out = ("data", "output", "cache", "clip", "clip_revision", "gpt2", "gpt2_revision", "device")
-        return deciding(self, left_out)
+        places = ("data", "captions", "output", "cache", "device")
+        return deciding(self, (*places, "clip", "clip_revision", "gpt2", "gpt2_revision"))
 
 
 @torch.inference_mode()
@@ -127,7 +129,8 @@ class ClipCapTrainer(Trainer):
         super().__init__(results, {"training": config.epochs}, config.patience)
         self.device = choose_device(config.device)
         deterministic_on(self.device)
-        records = read_dataset(config.data)
+        records = read_dataset(config.data, config.captions)
+        results.log(name_lists(records))
         self.dataset_size = len(records)
         self.train_records, self.dev_records = train_and_dev(records, config.data)
         config.output.mkdir(parents=True, exist_ok=True)

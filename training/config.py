@@ -68,6 +68,9 @@ class Config:
 
     data: tyro.conf.UseAppendAction[tuple[Path, ...]]
     """Folders, each in one of the layouts of training/data/layouts.py: --data A B, or --data A --data B."""
+    captions: tyro.conf.UseAppendAction[tuple[Path, ...]] = ()
+    """The list of captions to read, where a folder holds several; may be given several times, for one or more folders,
+    those of --rehearse included."""
     output: Path = Path("runs/latest")
     """Where results go. If it holds an unfinished run with the same settings, that run goes on."""
     cache: Path = Path("runs/features")
@@ -177,7 +180,7 @@ class Config:
         which are told by their content: where things are does not matter.
         """
         left_out = {
-            *("data", "rehearse", "output", "cache", "init", "init_vocabulary", "encoder_weights"),
+            *("data", "captions", "rehearse", "output", "cache", "init", "init_vocabulary", "encoder_weights"),
             *("device", "distil_data", "checkpoint_every"),
         }
         return deciding(self, left_out)

@@ -23,13 +23,22 @@ from model.answer import describe_model
 from model.arguments import current_names
 from model.captioner import Caption, Captioner, DecodingOptions
 from model.cnn_lstm.vocabulary import Vocabulary, tokenise
-from model.errors import LOADING_ERRORS, ImageRefused, OptionRefused
+from model.errors import LOADING_ERRORS, OptionRefused
 from model.files import atomic_write
-from model.images import decode_image
 from model.registry import load_captioner
 from model.settings import ModelSettings
 from training.data.features import TooManyRefused, check_refused
-from training.data.records import DatasetRefused, Record, Split, in_split, is_flickr8k_test, read_dataset
+from training.data.names import printable
+from training.data.records import (
+    DatasetRefused,
+    Record,
+    Split,
+    in_split,
+    is_flickr8k_test,
+    name_lists,
+    read_dataset,
+    read_image,
+)
 from training.evaluation.intervals import bootstrap_intervals
 from training.evaluation.metrics import Scores, human_scores, java_found, ptb_tokenise, score
 from training.evaluation.quality import by_group, calibration, caption_quality
@@ -40,7 +49,9 @@ from training.report import evaluation_report
 @dataclass(frozen=True)
 class Config:
     data: Path
-    """Folder in one of the layouts of training/data/records.py."""
+    """Folder in one of the layouts of training/data/layouts.py."""
+    captions: tyro.conf.UseAppendAction[tuple[Path, ...]] = ()
+    """The list of captions to read, where --data holds several; may be given several times."""
     split: Split = "test"
     output: Path = Path("runs/evaluation")
     batch_size: int = 32
@@ -58,11 +69,12 @@ def caption_records(
         for start in range(0, len(records), batch_size):
             images: dict[str, Image.Image] = {}
             for record in records[start : start + batch_size]:
-                try:
-                    images[record.name] = decode_image(record.path.read_bytes())
-                except (OSError, ImageRefused) as error:
-                    refused[record.name] = str(error)
-                    tqdm.write(f"skipped {record.path}: {error}")
+                image = read_image(record)
+                if isinstance(image, str):
+                    refused[record.name] = image
+                    tqdm.write(f"skipped {record.name}: {image}")
+                else:
+                    images[record.name] = image
             found = captioner.caption(list(images.values()), options)
             captions |= {name: ranked[0] for name, ranked in zip(images, found, strict=True)}
             bar.update(len(records[start : start + batch_size]))
@@ -81,7 +93,8 @@ def inexpressible(references: Sequence[Sequence[Sequence[str]]], vocabulary: Voc
 
 def evaluate(config: Config) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """All that is known of the captioner on the split, as plain data: the figures, and the captions one by one."""
-    dataset = read_dataset(config.data)
+    dataset = read_dataset(config.data, config.captions)
+    print(name_lists(dataset), file=sys.stderr)
     records = in_split(dataset, config.split)
     if not records:
         raise DatasetRefused(f"{config.data} has no photographs in the split {config.split}")
@@ -102,7 +115,7 @@ def evaluate(config: Config) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     vocabulary = getattr(captioner, "vocabulary", None)  # only a captioner over words has one
     cider = ours.by_image["CIDEr"]
     figures = {
-        "dataset": config.data.resolve().name,
+        "dataset": printable(config.data.resolve().name),
         "split": config.split,
         "flickr8k_test": published,
         "photographs": len(records),
@@ -172,9 +185,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         texts = {name: json.dumps(each, indent=1, ensure_ascii=False) + "\n" for name, each in contents.items()}
         for name, text in (texts | {"report.md": report}).items():
             with atomic_write(config.output / name) as file:
-                file.write_text(text)
+                file.write_text(text, encoding="utf-8")
         draw_reliability(figures["calibration"], config.output / "reliability.png")
-        photographs = {record.name: record.path for record in read_dataset(config.data)}
+        photographs = {record.name: record.path for record in read_dataset(config.data, config.captions)}
         draw_gallery(captions, photographs, config.output / "contact_sheet.jpg")
     except (DatasetRefused, TooManyRefused, OptionRefused, *LOADING_ERRORS) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -32,8 +32,9 @@ from model.huggingface.blip import DEFAULT_WEIGHTS, blip_prompt
 from model.huggingface.weights import fetch, load_parts
 from model.registry import choose_device
 from training.data.features import check_refused
+from training.data.lists import locate
 from training.data.mixture import Dataset, check_leakage, rehearsed
-from training.data.records import DatasetRefused, Record, in_split, read_dataset, read_image
+from training.data.records import DatasetRefused, Record, in_split, name_lists, read_dataset, read_image
 from training.running.failures import LossNotFinite
 from training.running.results import Results
 from training.running.settings import deciding, one_by_one
@@ -50,6 +51,8 @@ class Config:
     rehearse: tyro.conf.UseAppendAction[tuple[Path, ...]] = ()
     """Folders with other captioned photographs, of which as many as --data has, from each folder alike, are learnt
     beside those, so that less is forgotten."""
+    captions: tyro.conf.UseAppendAction[tuple[Path, ...]] = ()
+    """The list of captions to read, where a folder holds several; may be given several times."""
     output: Path = Path("runs/blip")
     """Where the weights go. If it holds an unfinished run with the same settings, that run goes on."""
     backend: Literal["blip"] = "blip"
@@ -84,7 +87,7 @@ class Config:
 
     def settings(self) -> dict[str, Any]:
         """What decides the result, as plain data; where things lie does not."""
-        return deciding(self, ("data", "rehearse", "output", "device", "save_every_minutes"))
+        return deciding(self, ("data", "captions", "rehearse", "output", "device", "save_every_minutes"))
 
 
 class FineTuning(Trainer):
@@ -98,11 +101,13 @@ class FineTuning(Trainer):
         )
         super().__init__(results, {"training": config.epochs})
         self.device = choose_device(config.device)
-        records = read_dataset(config.data)
+        chosen = locate(config.captions, [config.data, *config.rehearse])
+        records = read_dataset(config.data, chosen[0])
+        results.log(name_lists(records))
         own, self.dev_records = in_split(records, "train"), in_split(records, "dev")
         if not own:
             raise DatasetRefused(f"{config.data} has no photographs to train on")
-        others = rehearsed(config.rehearse, len(own), config.seed)
+        others = rehearsed(config.rehearse, len(own), config.seed, chosen[1:])
         check_leakage([Dataset(config.data.resolve().name, records), *others], config.output)
         self.train_records = [*own, *(record for dataset in others for record in dataset.records)]
         folder = fetch(config.weights, config.revision)

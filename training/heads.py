@@ -27,6 +27,7 @@ from model.cnn_lstm.vocabulary import Vocabulary
 from model.errors import CheckpointMismatch, VocabularyRefused
 from model.files import atomic_write
 from training.data.features import TooManyRefused, compute_features
+from training.data.lists import locate
 from training.data.mixture import read_datasets
 from training.data.records import DatasetRefused, Split, in_split, spread
 from training.objectives.heads import Seen, describe_heads, learn_heads, look_at
@@ -38,6 +39,8 @@ class Config:
     checkpoint: tyro.conf.Positional[Path]
     data: tyro.conf.UseAppendAction[tuple[Path, ...]]
     """Folders in one of the layouts of training/data/layouts.py."""
+    captions: tyro.conf.UseAppendAction[tuple[Path, ...]] = ()
+    """The list of captions to read, where a folder holds several; may be given several times."""
     vocabulary: Path | None = None
     """Default: vocab.pkl beside the checkpoint."""
     output: Path = Path("runs/heads/best_model.pth")
@@ -54,7 +57,7 @@ def learn(config: Config) -> dict[str, Any]:
     vocabulary = Vocabulary.load(config.vocabulary or config.checkpoint.with_name("vocab.pkl"))
     checkpoint.verify(vocabulary)
     network = Network.from_checkpoint(checkpoint)
-    datasets = read_datasets(config.data)
+    datasets = read_datasets(config.data, captions=locate(config.captions, config.data))
 
     def look(split: Split) -> dict[str, Seen]:
         found = {}

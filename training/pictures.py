@@ -130,12 +130,16 @@ def attention(
 
 
 def gallery(
-    captions: tyro.conf.Positional[Path], data: Path, output: Path = Path("runs/gallery.png"), each: int = _COLUMNS
+    evaluated: tyro.conf.Positional[Path],
+    data: Path,
+    captions: tyro.conf.UseAppendAction[tuple[Path, ...]] = (),
+    output: Path = Path("runs/gallery.png"),
+    each: int = _COLUMNS,
 ) -> None:
     """Best, middle and worst (--each of them) of the captions.json that training.evaluate wrote, with the photographs
-    of --data."""
-    photographs = {record.name: record.path for record in read_dataset(data)}
-    draw_gallery(json.loads(captions.read_text()), photographs, output, each)
+    of --data; --captions chooses its list as there."""
+    photographs = {record.name: record.path for record in read_dataset(data, captions)}
+    draw_gallery(json.loads(evaluated.read_text(encoding="utf-8")), photographs, output, each)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

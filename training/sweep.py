@@ -29,7 +29,7 @@ from model.registry import choose_device
 from model.settings import ModelSettings
 from training.data.augmentation import FixedAugmentation
 from training.data.features import CachedFeatures, TooManyRefused, compute_features
-from training.data.records import DatasetRefused, Record, in_split, read_dataset
+from training.data.records import DatasetRefused, Record, in_split, name_lists, read_dataset
 from training.engine import hypotheses
 from training.evaluation.metrics import score
 from training.evaluation.quality import caption_quality
@@ -62,7 +62,9 @@ SIGHTS: tuple[Sight, ...] = (
 @dataclass(frozen=True)
 class Config:
     data: Path
-    """Folder in one of the layouts of training/data/records.py."""
+    """Folder in one of the layouts of training/data/layouts.py."""
+    captions: tyro.conf.UseAppendAction[tuple[Path, ...]] = ()
+    """The list of captions to read, where --data holds several; may be given several times."""
     output: Path = Path("runs/sweep.json")
     cache: Path = Path("runs/features")
     """As in training."""
@@ -71,7 +73,8 @@ class Config:
 
 def sweep(config: Config) -> dict[str, Any]:
     """A record for every way in WAYS: options, scores, quality, seconds."""
-    dataset = read_dataset(config.data)
+    dataset = read_dataset(config.data, config.captions)
+    print(name_lists(dataset), file=sys.stderr)
     records = in_split(dataset, "dev")
     vocabulary, checkpoint = Vocabulary.load(config.model.vocabulary), Checkpoint.load(config.model.checkpoint)
     checkpoint.verify(vocabulary)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import IO, ClassVar
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import IO, Any, ClassVar
 
 from tqdm import tqdm
 
-from collection.journal import Journal, Record
+from collection.collisions import Output
+from collection.journal import Record, without_stamp
 
 
 class Format(ABC):
@@ -20,24 +20,36 @@ class Format(ABC):
     help: ClassVar[str]
     """What `--help` says of it, in a few words."""
     takes_file: ClassVar[bool] = False
-    """It can be written to `--output FILE`: `finish` does. Its journal resumes such a run, JSONL in any format."""
+    """It can be written to `--output FILE`: `write_file` does. Its journal resumes such a run, JSONL in any format."""
     uses_standard_output: ClassVar[bool] = True
     """Where there is no FILE, `write` goes there."""
     is_for_reading: ClassVar[bool] = False
     """By a person: there is neither progress nor a summary beside it where there is no FILE."""
     is_resumable_without_file: ClassVar[bool] = False
-    """`is_done` knows what an earlier run wrote."""
+    """`earlier` knows what an earlier run wrote."""
+    has_own_files: ClassVar[bool] = False
+    """Each photograph gets an `output` of its own; no two may get one."""
+    advice: ClassVar[str] = ""
+    """What to do where two would."""
+    options: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """What may be chosen of it on the command line: names of the constructor's arguments, and argparse's of each."""
 
-    def is_done(self, path: str) -> bool:
-        """Whether the photograph's output is there already, so that it is not captioned again."""
-        return False
+    def earlier(self, path: str) -> Record | None:
+        """Where an earlier run was done with the photograph, so that it is not captioned again, what its record tells
+        of that: a caption, or an error.
+        """
+        return None
+
+    def output(self, path: str) -> Output:
+        """The file that the photograph gets for itself, where it gets one."""
+        raise NotImplementedError(f"{type(self).__name__} writes all photographs to one place")
 
     @abstractmethod
     def write(self, records: Sequence[Record]) -> None:
-        """The next batch, where there is no FILE."""
+        """The next batch, where there is no FILE. The records have their stamps."""
 
-    def finish(self, journal: Journal) -> None:
-        """Puts FILE in the place of its journal, which is complete."""
+    def write_file(self, records: Iterable[Record], file: IO[bytes]) -> None:
+        """The whole of FILE."""
         raise NotImplementedError(f"{type(self).__name__} takes no file")
 
 
@@ -61,20 +73,13 @@ class Lines(Format):
                 sys.stdout.reconfigure(errors="surrogateescape")  # a name that is no UTF-8 goes out as it came in
             sys.stdout.write(self.header)
             self._is_first = False
-        sys.stdout.writelines(self.lines(records))
+        sys.stdout.writelines(self.lines(map(without_stamp, records)))
         sys.stdout.flush()
 
     def write_file(self, records: Iterable[Record], file: IO[bytes]) -> None:
-        """The whole of a file, in UTF-8; a name that is none as it came in."""
+        """In UTF-8; a name that is none as it came in."""
         file.write(self.header.encode())
         file.writelines(line.encode(errors="surrogateescape") for line in self.lines(records))
-
-    def finish(self, journal: Journal) -> None:
-        def write(path: Path) -> None:
-            with path.open("wb") as file:
-                self.write_file(journal.records(), file)
-
-        journal.finish(write)
 
 
 def problem(record: Record) -> str:

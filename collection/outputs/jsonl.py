@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from collection.journal import Journal, Record, record_line
+from collection.journal import Record, record_line
 from collection.outputs.base import Lines
 
 
@@ -13,6 +13,3 @@ class Jsonl(Lines):
 
     def lines(self, records: Iterable[Record]) -> Iterator[str]:
         return map(record_line, records)
-
-    def finish(self, journal: Journal) -> None:
-        journal.finish()  # its lines are these already

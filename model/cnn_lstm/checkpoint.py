@@ -7,7 +7,6 @@ it is read with `weights_only=True` and executes nothing.
 from __future__ import annotations
 
 import io
-import pickle
 import struct
 import tempfile
 import zlib
@@ -15,7 +14,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from model.cnn_lstm.decoder import DecoderConfig
@@ -24,7 +22,8 @@ from model.cnn_lstm.heads import Heads, weights_digest
 from model.cnn_lstm.out_of_distribution import OutOfDistributionDetector
 from model.cnn_lstm.vocabulary import Vocabulary
 from model.errors import CheckpointMismatch
-from model.files import atomic_write, save_tensors
+from model.files import atomic_write, load_tensors, save_tensors
+from model.foreign import describe_content
 
 FORMAT = "image-captioner checkpoint 1"
 _PACKED = b"image-captioner packed checkpoint 1\n"
@@ -85,13 +84,14 @@ class Checkpoint:
         if not path.is_file():
             raise FileNotFoundError(f"there is no checkpoint {path}")
         try:
-            content = torch.load(_unpacked(path), map_location="cpu", weights_only=True)
-        except pickle.UnpicklingError as error:
-            raise CheckpointMismatch(f"{path} is refused: it holds more than tensors and plain data") from error
-        except Exception as error:  # a damaged or foreign file raises whatever its bytes lead to
+            unpacked = _unpacked(path)
+        except (ValueError, struct.error, zlib.error) as error:
             raise CheckpointMismatch(f"{path} is not a readable checkpoint: {error}") from error
+        content = load_tensors(path, unpacked)
         if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise CheckpointMismatch(f"{path} is not a checkpoint of the format '{FORMAT}'")
+            raise CheckpointMismatch(
+                f"{path} is not a checkpoint of the format '{FORMAT}': {describe_content(content)}"
+            )
         try:
             heads = _heads(content) if with_heads else Heads()
             if heads.weights not in ("", weights_digest(content["encoder"], content["decoder"])):
@@ -126,11 +126,13 @@ class Checkpoint:
             )
 
 
-def _unpacked(path: Path) -> Path | io.BytesIO:
-    """The file itself, or what `save_packed` made smaller. Raises ValueError, zlib.error where it is damaged."""
+def _unpacked(path: Path) -> io.BytesIO | None:
+    """What `save_packed` made smaller; None for another file. Raises ValueError, struct.error, zlib.error where it is
+    damaged.
+    """
     with path.open("rb") as file:
         if file.read(len(_PACKED)) != _PACKED:
-            return path
+            return None
         size, length = _SIZES.unpack(file.read(_SIZES.size))
         if size > _LARGEST:
             raise ValueError(f"it says that it holds {size} bytes")

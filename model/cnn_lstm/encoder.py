@@ -20,9 +20,13 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import ResNet50_Weights, resnet50
 
+from model.files import load_tensors
+from model.foreign import describe_content
+
 Stride = Literal["3x3", "1x1"]
 CHANNELS = 2048
 STAGES = ("stem", "layer1", "layer2", "layer3", "layer4")
+_WANTED = "the weights of torchvision's resnet50"
 
 
 @dataclass(frozen=True)
@@ -81,11 +85,14 @@ class Encoder(nn.Module):
                 raise ValueError("torchvision's ImageNet weights have their stride in the 3x3")
             net = resnet50(weights=ResNet50_Weights.IMAGENET1K_V2)
         else:
+            weights = load_tensors(Path(source))
             net = resnet50()
+            if not isinstance(weights, dict) or weights.keys().isdisjoint(net.state_dict()):
+                raise ValueError(f"{source} does not hold {_WANTED}: {describe_content(weights)}")
             try:
-                net.load_state_dict(torch.load(source, map_location="cpu", weights_only=True))
+                net.load_state_dict(weights)
             except RuntimeError as error:
-                raise ValueError(f"{source} does not hold the weights of torchvision's resnet50: {error}") from error
+                raise ValueError(f"{source} does not hold {_WANTED}: {' '.join(str(error).split())[:300]}") from error
         self.stages.load_state_dict(self._stages(net, self.stride).state_dict())
 
     def forward(self, inputs: Tensor, first_stage: int = 0) -> Tensor:

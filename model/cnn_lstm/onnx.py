@@ -21,6 +21,7 @@ from model.cnn_lstm.export import DECODER_STEP, ENCODER, FORMAT, MANIFEST, SECON
 from model.cnn_lstm.vocabulary import Vocabulary
 from model.errors import BackendUnavailable, CheckpointMismatch
 from model.files import file_digest
+from model.foreign import ONNX, TEXT, describe_foreign
 from model.second_look import SecondLook
 from model.settings import ModelSettings
 
@@ -82,6 +83,9 @@ class OnnxCaptioner:
         if manifest.get("format") != FORMAT:
             raise CheckpointMismatch(f"{folder / MANIFEST} is not of the format '{FORMAT}'")
         for name in manifest["files"]:
+            kind = ONNX if name in (ENCODER, DECODER_STEP) else TEXT
+            if found := describe_foreign(folder / name, kind):
+                raise CheckpointMismatch(f"{folder / name} is not what was exported: {found}")
             if file_digest(folder / name) != manifest["files"][name]["sha256"]:
                 raise CheckpointMismatch(f"{folder / name} is not the file that the manifest describes")
         options = onnxruntime.SessionOptions()
@@ -127,6 +131,8 @@ class OnnxCaptioner:
 
 
 def _read_json(path: Path) -> Any:
+    if found := describe_foreign(path, TEXT):
+        raise CheckpointMismatch(f"{path} is not a readable JSON file: {found}")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

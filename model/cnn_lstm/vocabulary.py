@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 from model.errors import VocabularyRefused
 from model.files import atomic_write
+from model.foreign import PICKLE, describe_content, describe_foreign
 
 PAD, START, END, UNKNOWN = range(4)
 SPECIAL_TOKENS = ("<pad>", "<start>", "<end>", "<unk>")
@@ -93,6 +94,8 @@ class Vocabulary:
 
         Raises VocabularyRefused for anything else, FileNotFoundError where there is no file.
         """
+        if found := describe_foreign(path, PICKLE):
+            raise VocabularyRefused(f"{path} is not a readable vocabulary: {found}")
         with path.open("rb") as file:
             try:
                 content = _PlainUnpickler(file).load()
@@ -101,7 +104,7 @@ class Vocabulary:
             except Exception as error:  # a damaged pickle raises whatever its opcodes lead to
                 raise VocabularyRefused(f"{path} is not a readable vocabulary: {error}") from error
         if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise VocabularyRefused(f"{path} is not a vocabulary file ('{FORMAT}')")
+            raise VocabularyRefused(f"{path} is not a vocabulary file ('{FORMAT}'): {describe_content(content)}")
         words = content.get("words")
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise VocabularyRefused(f"{path} holds no list of words")
@@ -115,4 +118,7 @@ class _PlainUnpickler(pickle.Unpickler):
         super().__init__(file)
 
     def find_class(self, module: str, name: str) -> Any:
-        raise VocabularyRefused(f"the vocabulary file asks for the global {module}.{name}; it is not loaded")
+        raise VocabularyRefused(
+            f"the vocabulary file asks for {module}.{name}: it is another program's, or is to run code, and is not "
+            "loaded; the one that belongs to a checkpoint was written with it"
+        )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from transformers import AutoImageProcessor, AutoTokenizer, BitsAndBytesConfig
 
 from model.errors import BackendUnavailable, CheckpointMismatch
 from model.files import file_digest
+from model.foreign import ONNX, PICKLE, SAFETENSORS, TEXT, TORCH, describe_foreign
 from model.settings import Dtype
 
 PINNED = {
@@ -35,6 +36,10 @@ PINNED = {
 """The commit that is taken of a repository on the Hub where no revision is chosen; of others it is `main`."""
 
 _BESIDE_WEIGHTS = ["*.json", "*.txt", "*.model"]
+_ANY = (TORCH, SAFETENSORS, PICKLE, ONNX, TEXT)
+_WEIGHTS_OF_OTHERS = frozenset(
+    (".h5", ".keras", ".msgpack", ".onnx", ".gguf", ".ckpt", ".pt", ".pth", ".tflite", ".ot")
+)
 
 
 def fetch(weights: str, revision: str = "") -> Path:
@@ -45,6 +50,8 @@ def fetch(weights: str, revision: str = "") -> Path:
     """
     if Path(weights).is_dir():
         return Path(weights)
+    if Path(weights).is_file():
+        raise FileNotFoundError(f"{weights} is a file: name the folder in which it lies with its configuration")
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", weights):
         raise FileNotFoundError(f"there is no folder {weights}, nor can the Hub have that name")
     revision = revision or PINNED.get(weights, "main")
@@ -83,7 +90,22 @@ def weight_files(folder: Path) -> list[Path]:
     for pattern in ("*.safetensors", "pytorch_model*.bin"):
         if found := sorted(folder.glob(pattern)):
             return found
-    raise FileNotFoundError(f"{folder} holds no weights (*.safetensors, pytorch_model*.bin)")
+    others = sorted(file.name for file in folder.iterdir() if file.suffix in _WEIGHTS_OF_OTHERS)
+    instead = f"; {', '.join(others)} cannot be read here" if others else ""
+    raise FileNotFoundError(f"{folder} holds no weights (*.safetensors, pytorch_model*.bin){instead}")
+
+
+def _foreign(files: Iterable[Path]) -> str | None:
+    """The first that is something else by its beginning, and what."""
+    for file in files:
+        wanted = {".safetensors": (SAFETENSORS,), ".bin": (TORCH,)}.get(file.suffix, _ANY)
+        if found := describe_foreign(file, *wanted):
+            return f"{file} is not what its name says: {found}"
+    return None
+
+
+def _foreign_beside_weights(folder: Path) -> str | None:
+    return _foreign(sorted(file for pattern in _BESIDE_WEIGHTS for file in folder.glob(pattern)))
 
 
 def digest(files: Sequence[Path]) -> str:
@@ -108,6 +130,9 @@ def load_model(model_class: Any, folder: Path, dtype: Dtype, device: torch.devic
     int8 is LLM.int8() (Dettmers et al. 2022, arXiv 2208.07339). Raises CheckpointMismatch where the weights are damaged
     or of another model, FileNotFoundError.
     """
+    files = weight_files(folder)
+    if found := _foreign(files):
+        raise CheckpointMismatch(found)
     arguments: dict[str, Any] = {}
     if dtype == "int8":
         arguments = {"quantization_config": BitsAndBytesConfig(load_in_8bit=True), "device_map": {"": device}}
@@ -115,13 +140,17 @@ def load_model(model_class: Any, folder: Path, dtype: Dtype, device: torch.devic
         model, report = model_class.from_pretrained(
             folder,
             dtype=choose_dtype(dtype, device),
-            use_safetensors=weight_files(folder)[0].suffix == ".safetensors",
+            use_safetensors=files[0].suffix == ".safetensors",
             local_files_only=True,
             trust_remote_code=False,
             output_loading_info=True,
             **arguments,
         )
-    except (OSError, ImportError):
+    except ImportError:
+        raise
+    except OSError as error:
+        if found := _foreign_beside_weights(folder):
+            raise CheckpointMismatch(found) from error
         raise
     except Exception as error:  # a damaged or foreign file raises whatever its bytes lead to
         raise CheckpointMismatch(f"{folder} does not hold a {model_class.__name__}: {first_line(error)}") from error
@@ -135,7 +164,8 @@ def load_part(part_class: Any, folder: Path) -> Any:
     try:
         return part_class.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointMismatch(f"{folder} holds nothing that {part_class.__name__} can read: {error}") from error
+        why = _foreign_beside_weights(folder) or f"{folder} holds nothing that {part_class.__name__} can read: {error}"
+        raise CheckpointMismatch(why) from error
 
 
 def load_parts(model_class: Any, folder: Path, dtype: Dtype, device: torch.device) -> tuple[Any, Any, Any, str]:

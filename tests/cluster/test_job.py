@@ -1,5 +1,6 @@
 """A job's parts in this process; tests/cluster/test_caption.py has the workers."""
 
+import io
 import json
 
 import pytest
@@ -7,7 +8,8 @@ import torch
 from pyarrow import parquet
 
 from cluster.caption import main
-from cluster.job import DESCRIPTION, PartWorker, Plan, part_name, tasks_left
+from cluster.formats import FORMATS
+from cluster.job import DESCRIPTION, PartWorker, Plan, Task, part_name, tasks_left
 from collection.journal import record_line
 from model.captioner import DecodingOptions
 from tests.conftest import SHIPPED
@@ -43,7 +45,7 @@ def test_parquet_holds_all_of_the_records(plan):
     tasks, left = tasks_left(plan)
     assert left == tasks and [len(task.photographs) for task in tasks] == [2, 1]
     worker = PartWorker(plan)
-    assert [worker(task._asdict())["failed"] for task in tasks] == [0, 1]
+    assert [worker(task.row())["failed"] for task in tasks] == [0, 1]
     for task in tasks:
         rows = parquet.read_table(worker.output.root + "/" + part_name(task.part, "parquet")).to_pylist()
         rows = [{name: value for name, value in row.items() if value is not None} for row in rows]
@@ -56,7 +58,7 @@ def test_lines_are_those_of_the_single_process(plan, tmp_path):
     plan = Plan(**vars(plan) | {"format": "jsonl"})
     [first, second], _ = tasks_left(plan)
     worker = PartWorker(plan)
-    worker(second._asdict())
+    worker(second.row())
     assert tasks_left(plan)[1] == [first]  # what is written is not done again
     [expected] = worker.job.run(second.photographs)
     written = (tmp_path / "out" / "part-000001.jsonl").read_text()
@@ -87,3 +89,14 @@ def test_what_cannot_be_done_is_reported_in_one_line(plan, tmp_path, capsys):
     assert "cannot be read" in refusal()
     (tmp_path / "out" / DESCRIPTION).rename(tmp_path / "out" / "thesis.txt")
     assert "is not empty" in refusal()
+
+
+def test_a_path_that_is_not_utf_8_in_every_format():
+    for name, write in FORMATS.items():
+        file = io.BytesIO()
+        write([{"path": "f\udcfcr.jpg", "caption": "a dog"}], file)
+        if name == "parquet":
+            assert parquet.read_table(file).to_pylist()[0]["path"] == "f\\xfcr.jpg"
+        else:
+            assert json.loads(file.getvalue())["path"] == "f\udcfcr.jpg"
+    assert json.loads(Task(0, ["f\udcfcr.jpg"]).row()["photographs"]) == ["f\udcfcr.jpg"]

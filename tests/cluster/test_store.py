@@ -14,6 +14,10 @@ def folder(tmp_path):
 
 
 def test_finds_what_the_single_process_finds_in_its_order(folder):
+    (folder / "round").symlink_to(folder)
+    (folder / "f\udcfcr.jpg").write_bytes(b"not UTF-8")
+    store = Store(str(folder))
+    assert store.read(f"{folder}/f\udcfcr.jpg") == b"not UTF-8"
     assert Store(str(folder)).photographs() == list(find_photographs([str(folder)]))
 
 
@@ -25,12 +29,14 @@ def test_reads_what_it_found_by_path_and_by_address(folder):
 
 
 def test_what_cannot_be_read_is_refused_with_the_reason(folder, monkeypatch):
-    store = Store(str(folder))
-    with pytest.raises(PhotographUnreadable, match=r"cannot be read: .*gone"):
-        store.read(f"{folder}/gone.jpg")
-    monkeypatch.setattr("cluster.store.MAX_FILE_BYTES", 3)
-    with pytest.raises(PhotographUnreadable, match="larger than"):
-        store.read(f"{folder}/b.JPG")
+    elsewhere = Store(folder.as_uri())
+    for store in (Store(str(folder)), elsewhere):
+        with pytest.raises(PhotographUnreadable, match="cannot be read: "):
+            store.read(f"{store.address}/gone.jpg")
+        monkeypatch.setattr("cluster.store.MAX_FILE_BYTES", 3)
+        monkeypatch.setattr("collection.walk.MAX_FILE_BYTES", 3)
+        with pytest.raises(PhotographUnreadable, match="larger than"):
+            store.read(f"{store.address}/b.JPG")
 
 
 @pytest.mark.parametrize("address", ["unknown-scheme://somewhere/photos", "nowhere/at/all"])

@@ -98,7 +98,9 @@ def test_killed_or_interrupted_the_same_command_resumes_to_the_same_file(folder,
 
     assert main([*command, str(tmp_path / "at-one-go.jsonl")]) == 1
     assert file.read_bytes() == (tmp_path / "at-one-go.jsonl").read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["at-one-go.jsonl", "results.jsonl"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("at-one-go.jsonl", "at-one-go.jsonl.journal", "results.jsonl", "results.jsonl.journal")
+    ]
     found = records(file.read_text())
     assert [record["path"] for record in found] == sorted(str(path) for path in folder.rglob("*.*g"))
     assert [record["path"] for record in found if "error" in record] == [str(folder / "05.jpg")]
@@ -117,7 +119,9 @@ def test_csv_for_a_spreadsheet(folder, tmp_path, monkeypatch, capsys):
     assert [row["path"] for row in rows] == [f"'{formula.name}", given[1], f"{folder}/inside/é.png"]
     assert rows[0]["caption"] and not rows[0]["error"]
     assert not rows[1]["caption"] and "truncated" in rows[1]["error"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([formula.name, "results.csv"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        [formula.name, "results.csv", "results.csv.journal"]
+    )
 
 
 def test_a_text_beside_each_photograph_and_none_is_overwritten(folder, tmp_path, monkeypatch, capsys):
@@ -129,7 +133,7 @@ def test_a_text_beside_each_photograph_and_none_is_overwritten(folder, tmp_path,
     assert len((tmp_path / "00.txt").read_text().split()) == 4
     assert (tmp_path / "06.txt").read_text() == "my own words" and not (tmp_path / "05.txt").exists()
     printed = capsys.readouterr()
-    assert "05.jpg: The image is truncated" in printed.err and "1 captioned, 1 failed" in printed.err
+    assert "05.jpg: The image is truncated" in printed.err and "2 captioned, 1 failed (1 of them before)" in printed.err
     assert printed.out == ""
 
 

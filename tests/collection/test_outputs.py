@@ -26,8 +26,8 @@ class Numbered(Format):
     uses_standard_output = False
     is_resumable_without_file = True
 
-    def is_done(self, path):
-        return path.endswith("b.png")
+    def earlier(self, path):
+        return {"path": path, "caption": "as before"} if path.endswith("b.png") else None
 
     def write(self, records):
         print([len(record["caption"].split()) for record in records], file=sys.stderr)
@@ -60,12 +60,12 @@ def test_a_new_format_on_standard_output_and_in_a_file(photographs, markdown, tm
 
 
 def test_a_new_format_is_resumed_by_the_same_journal(photographs, markdown, tmp_path, monkeypatch, capsys):
-    def interrupted(format, journal):
+    def interrupted(format, records, file):
         raise KeyboardInterrupt
 
     command = [*photographs, *markdown, "--batch-size", "1", "--output", "list.md"]
     with monkeypatch.context() as patch:
-        patch.setattr(Markdown, "finish", interrupted)
+        patch.setattr(Markdown, "write_file", interrupted)
         assert main(command) == 130
     assert "stopped after 2 of 2 photographs; the same command goes on from there" in capsys.readouterr().err
     lines = (tmp_path / "list.md.part").read_text().splitlines()
@@ -79,7 +79,8 @@ def test_a_new_format_beside_the_photographs(photographs, monkeypatch, capsys):
     monkeypatch.setitem(FORMATS, "numbered", Numbered)
     assert main([*photographs, "--format", "numbered", *QUICK]) == 0
     printed = capsys.readouterr()
-    assert printed.out == "" and "[4]" in printed.err and "1 captioned, 0 failed" in printed.err  # b.png is done
+    assert printed.out == "" and "[4]" in printed.err
+    assert "2 captioned, 0 failed (1 of them before)" in printed.err  # b.png is done
 
 
 def test_what_formats_declare_is_what_the_command_line_offers(markdown, capsys):

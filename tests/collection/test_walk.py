@@ -1,6 +1,7 @@
 """Any number of photographs: which are meant, in order, in bounded memory, and after a kill."""
 
 import gc
+import io
 import json
 import os
 import shutil
@@ -13,8 +14,10 @@ import pytest
 from PIL import Image
 
 from collection import walk as collection
+from collection.finished import Finished, finish
 from collection.job import Job, decode_ahead
 from collection.journal import Journal, JournalRefused, record_line
+from collection.outputs.jsonl import Jsonl
 from collection.walk import PhotographUnreadable, find_photographs, read_list, read_photograph
 from tests.model.colour_captioner import ColourCaptioner
 from tests.pictures import encoded
@@ -101,6 +104,36 @@ def test_a_list_of_paths(tmp_path):
     assert read_list(str(tmp_path / "list.txt")) == ["a b.jpg", "f\udcfcr.png"]
 
 
+LISTS = {
+    "a byte order mark": b"\xef\xbb\xbfa b.jpg\nc.jpg\n",
+    "UTF-16, as PowerShell writes it": "a b.jpg\r\nc.jpg\r\n".encode("utf-16"),
+    "big-endian UTF-16": b"\xfe\xff" + "a b.jpg\nc.jpg".encode("utf-16-be"),
+    "Windows' ends of lines": b"a b.jpg\r\n\r\nc.jpg\r\n",
+    "a Mac's of long ago": b"a b.jpg\rc.jpg\r",
+    "comments": b"# photographs\na b.jpg\n  # of a trip\n#c.jpg is not there\nc.jpg\n#",
+    "quotes": b"\"a b.jpg\"\n'c.jpg'\n",
+    "quotes and spaces": b'  "a b.jpg"  \n\tc.jpg \n',
+    "all of it": b"\xef\xbb\xbf# list\r\n\r\n \"a b.jpg\"\r\n'c.jpg'  \r\n# end",
+}
+
+
+@pytest.mark.parametrize("kind", LISTS)
+def test_lists_as_other_programs_write_them(tmp_path, monkeypatch, kind):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "list.txt").write_bytes(LISTS[kind])
+    assert read_list("list.txt") == ["a b.jpg", "c.jpg"]
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(LISTS[kind])))
+    assert read_list("-") == ["a b.jpg", "c.jpg"]
+
+
+def test_what_a_list_names_goes_before_how_lists_are_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("#1.jpg", " a.jpg ", "'b.jpg'"):
+        (tmp_path / name).touch()
+    (tmp_path / "list.txt").write_text("#1.jpg\n a.jpg \n'b.jpg'\n#2.jpg\n'#2.jpg'\n\"\n''\n")
+    assert read_list("list.txt") == ["#1.jpg", " a.jpg ", "'b.jpg'", "#2.jpg", '"']
+
+
 def test_only_plain_files_of_bounded_size_are_read(tmp_path, monkeypatch):
     os.mkfifo(tmp_path / "pipe.jpg")
     (tmp_path / "large.jpg").write_bytes(bytes(2000))
@@ -182,7 +215,7 @@ RUN = {"digest": "abc", "beam_size": 3}
 
 
 def run(file, photographs, stop_after=None, **changed):
-    """Captions into a file as the command line does; None where it was stopped."""
+    """Captions into a file as the command line does; what was there before."""
     paths = iter(photographs)
     with Journal(file, RUN | changed) as journal:
         before = list(journal.recover(paths, BATCH))
@@ -190,7 +223,8 @@ def run(file, photographs, stop_after=None, **changed):
             if number == stop_after:
                 return before
             journal.append(records)
-        journal.finish()
+        finish(file, RUN | changed, {}, lambda: iter(journal), Jsonl().write_file)
+        journal.remove()
     return before
 
 
@@ -198,7 +232,7 @@ def run(file, photographs, stop_after=None, **changed):
 def whole(photographs, tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     assert run(folder / "results.jsonl", photographs) == []
-    assert [path.name for path in folder.iterdir()] == ["results.jsonl"]
+    assert sorted(path.name for path in folder.iterdir()) == ["results.jsonl", "results.jsonl.journal"]
     return (folder / "results.jsonl").read_bytes()
 
 
@@ -247,9 +281,13 @@ def test_one_run_at_a_time_and_none_over_a_finished_one(photographs, tmp_path):
     file = tmp_path / "results.jsonl"
     with Journal(file, RUN), pytest.raises(JournalRefused, match="another run"):
         Journal(file, RUN)
-    run(file, photographs)
-    with pytest.raises(JournalRefused, match="is finished"):
+    file.write_text("someone else's")
+    with pytest.raises(JournalRefused, match="written by someone else meanwhile"):
         run(file, photographs)
+    assert file.read_text() == "someone else's"
+    (tmp_path / "results.jsonl.part").unlink()
+    with pytest.raises(JournalRefused, match=r"is finished, and there is no results\.jsonl\.journal"):
+        Finished.load(file)
 
 
 def test_a_name_that_is_no_utf_8_survives():

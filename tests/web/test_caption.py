@@ -28,6 +28,7 @@ def answered(page, **changes):
 
 
 def test_tags_and_what_a_second_look_supports(page, expected):
+    choose(page, picture("camera.jpg"))
     expect(caption(page)).to_have_text(expected["caption"])
     assert card(page).locator(".tags li").all_inner_texts() == [tag["name"] for tag in expected["tags"]]
     words = {word["text"]: word["support"] for word in expected["captions"][0]["words"] if "support" in word}

@@ -11,7 +11,9 @@ from model.errors import OptionRefused
 from tests.web.conftest import DESKTOP, opened
 from tests.web.gestures import caption, card, choose, listen, sent_options, wait_until
 
-OPTIONS = {option.name: option for option in dataclasses.fields(DecodingOptions) if option.name != "attention"}
+OPTIONS = {
+    option.name: option for option in dataclasses.fields(DecodingOptions) if option.name not in ("attention", "rerank")
+}
 
 
 def unfold(page):
@@ -103,6 +105,7 @@ def test_settings_are_sent_and_shown(page):
         "no_repeat_ngram_size": "2",
         "temperature": "0.5",
         "top_p": "0.9",
+        "guidance": "0.2",
         "seed": "7",
         "attention": "true",
         "include_image": "",

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from training.config import Config
+from training.data.lists import locate
 from training.data.mixture import Dataset, read_datasets, rehearsed
 from training.data.records import Record, in_split, spread
 
@@ -28,7 +29,9 @@ class Photographs:
     @classmethod
     def read(cls, config: Config) -> Photographs:
         """Raises DatasetRefused."""
-        datasets = read_datasets(config.data, config.data_weights, config.unrewarded)
+        chosen = locate(config.captions, [*config.data, *config.rehearse])
+        own_lists, others_lists = chosen[: len(config.data)], chosen[len(config.data) :]
+        datasets = read_datasets(config.data, config.data_weights, config.unrewarded, own_lists)
         train: list[Record] = []
         times: list[float] = []
         rewarded: list[bool] = []
@@ -37,7 +40,7 @@ class Photographs:
             train += own
             times += [dataset.weight] * len(own)
             rewarded += [dataset.rewarded] * len(own)
-        others = rehearsed(config.rehearse, len(train), config.seed)
+        others = rehearsed(config.rehearse, len(train), config.seed, others_lists)
         for dataset in others:
             train += dataset.records
             times += [1.0] * len(dataset.records)

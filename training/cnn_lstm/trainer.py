@@ -26,7 +26,7 @@ from training.config import Config, Stage
 from training.data.augmentation import Augmentation
 from training.data.features import Features, OnlineFeatures, compute_features
 from training.data.mixture import check_leakage, uncaptioned
-from training.data.records import Record
+from training.data.records import Record, name_lists
 from training.engine import evaluate, train_one_epoch
 from training.objectives.distillation import Distillation, distance
 from training.objectives.heads import Seen, describe_heads, learn_heads, look_at
@@ -56,6 +56,8 @@ class CnnLstmTrainer(Trainer):
             self.results.log("warning: this processor emulates bfloat16, several times slower: no --mixed-precision")
         deterministic_on(self.device)
         self.photographs = Photographs.read(config)
+        for dataset in (*self.photographs.datasets, *self.photographs.rehearsed):
+            self.results.log(name_lists(dataset.records))
         with workers.first_ahead():
             check_leakage([*self.photographs.datasets, *self.photographs.rehearsed], config.cache)
         self.train_records = self.photographs.train

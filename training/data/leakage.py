@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from model.errors import ImageRefused
 from model.images import decode_image
-from training.data.records import Record, why_unreadable
+from training.data.records import Record, read_file, why_unreadable
 
 _GRID = 8
 _COLOUR_TOLERANCE = 48  # of 255, in any cell: more than compression does
@@ -51,10 +51,10 @@ def perceptual_hashes(records: Sequence[Record]) -> tuple[dict[str, PerceptualHa
 
 def _perceptual_hash(record: Record) -> PerceptualHash | str:
     try:
-        content = record.path.read_bytes()
+        content = read_file(record)
         image = decode_image(content)
     except (OSError, ImageRefused) as error:
-        return why_unreadable(error)
+        return why_unreadable(record, error)
     colours = np.asarray(image.resize((_GRID, _GRID), Image.Resampling.BOX), dtype=np.int16).ravel()
     return PerceptualHash(hashlib.sha256(content).hexdigest(), int(str(imagehash.phash(image)), 16), colours)
 

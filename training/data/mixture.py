@@ -10,14 +10,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from model.files import atomic_write
+from model.folders import files_below, is_photograph_name
 from training.data.features import stamps
 from training.data.leakage import leaks, perceptual_hashes
+from training.data.names import printable
 from training.data.records import DatasetRefused, Record, Split, in_split, name_dataset, read_dataset
 
 _SAME_BITS = 4  # of 64, as in training/check.py
 _SHOWN = 3
 _JUDGED: tuple[Split, ...] = ("dev", "test")
-_EXTENSIONS = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"))
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,13 @@ class Dataset:
 
 
 def read_datasets(
-    folders: Sequence[Path], weights: Sequence[float] = (), unrewarded: Sequence[str] = ()
+    folders: Sequence[Path],
+    weights: Sequence[float] = (),
+    unrewarded: Sequence[str] = (),
+    captions: Sequence[Sequence[Path]] = (),
 ) -> list[Dataset]:
-    """In their order; where there are several, a record's name begins with that of its folder.
+    """In their order; where there are several, a record's name begins with that of its folder. `captions` are the lists
+    that are chosen of each.
 
     Raises DatasetRefused: two folders of one name, one without training photographs or none to choose by (dev), as
     many weights as folders are not given, or a name in `unrewarded` that no folder has.
@@ -57,7 +62,7 @@ def read_datasets(
         )
     found = []
     for number, (folder, name) in enumerate(zip(folders, names, strict=True)):
-        records = read_dataset(folder)
+        records = read_dataset(folder, captions[number] if captions else ())
         if not in_split(records, "train") or not in_split(records, "dev"):
             raise DatasetRefused(f"{folder} has no photographs to train on or none to choose by (dev)")
         if len(folders) > 1:
@@ -66,7 +71,7 @@ def read_datasets(
     return found
 
 
-def rehearsed(folders: Sequence[Path], count: int, seed: int) -> list[Dataset]:
+def rehearsed(folders: Sequence[Path], count: int, seed: int, captions: Sequence[Sequence[Path]] = ()) -> list[Dataset]:
     """So many training photographs of the folders in all, drawn by the seed from each alike, or all that one has where
     it has fewer. Raises DatasetRefused.
     """
@@ -74,7 +79,11 @@ def rehearsed(folders: Sequence[Path], count: int, seed: int) -> list[Dataset]:
     if len(set(names)) < len(names):
         raise DatasetRefused(f"two folders to rehearse have one name ({', '.join(names)}): rename one")
     found: dict[str, Dataset] = {}
-    splits = {name: in_split(read_dataset(folder), "train") for name, folder in zip(names, folders, strict=True)}
+    lists = captions or [()] * len(folders)
+    splits = {
+        name: in_split(read_dataset(folder, own), "train")
+        for name, folder, own in zip(names, folders, lists, strict=True)
+    }
     for number, (name, own) in enumerate(sorted(splits.items(), key=lambda item: len(item[1]))):
         if not own:
             raise DatasetRefused(f"{name} has no training photographs to rehearse")
@@ -122,7 +131,9 @@ def uncaptioned(folders: Sequence[Path]) -> list[Record]:
     for folder in folders:
         if not folder.is_dir():
             raise DatasetRefused(f"{folder} is not a folder")
-        names = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _EXTENSIONS)
         own = folder.resolve().name
-        records += [Record(f"{own}/{path.relative_to(folder)}", path, "train", ()) for path in names]
+        found = [Path(path) for path in files_below(str(folder), is_photograph_name)]
+        if not found:
+            raise DatasetRefused(f"{folder} holds no photographs")
+        records += [Record(printable(f"{own}/{path.relative_to(folder)}"), path, "train", ()) for path in found]
     return records

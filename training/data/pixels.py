@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from stat import S_ISREG
 from threading import Thread
 from typing import Any
 
@@ -49,10 +50,13 @@ def stamps(records: Sequence[Record]) -> bytes:
     """By what it is told whether the photographs are still the same files: places, sizes and times."""
     lines = []
     for record in records:
-        file = record.path.stat() if record.path.is_file() else None
-        stamp = (file.st_size, file.st_mtime_ns) if file else None
-        lines.append(f"{record.path.resolve()} {stamp}\n")
-    return "".join(lines).encode()
+        try:
+            file = record.path.stat()
+            stamp = (file.st_size, file.st_mtime_ns) if S_ISREG(file.st_mode) else None
+        except OSError:
+            stamp = None
+        lines.append(f"{os.path.realpath(record.path)} {stamp}\n")
+    return "".join(lines).encode(errors="surrogateescape")
 
 
 class KeptArray:

@@ -7,11 +7,13 @@ made from the photograph's name.
 
 from __future__ import annotations
 
+import errno
 import hashlib
-import re
+import os
+import stat
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Literal
 
@@ -20,8 +22,11 @@ from PIL import Image
 from model.cnn_lstm.vocabulary import tokenise
 from model.errors import ImageRefused
 from model.images import decode_image
-from training.data.layouts import LAYOUTS, SPLIT_FOLDERS, OtherLayout, Row
-from training.data.layouts import DatasetRefused as DatasetRefused
+from training.data.layouts import LAYOUTS, read_list
+from training.data.lists import lists_below, locate, split_word, together
+from training.data.names import NameUnclear, PhotographFolder, printable
+from training.data.rows import DatasetRefused as DatasetRefused
+from training.data.rows import OtherLayout, Row
 
 Split = Literal["train", "dev", "test"]
 _SPLITS: dict[str, Split] = {
@@ -29,13 +34,12 @@ _SPLITS: dict[str, Split] = {
     **{"dev": "dev", "val": "dev", "valid": "dev", "validation": "dev"},
     **{"test": "test", "testing": "test"},
 }
-_SPLIT_IN_A_NAME = re.compile(rf"(?<![a-z])({'|'.join(sorted(SPLIT_FOLDERS, key=len, reverse=True))})(?![a-z])", re.I)
 _IMAGE_FOLDERS = (
     "Flicker8k_Dataset", "Flickr8k_Dataset", "Images", "images", "flickr30k-images", "flickr30k_images", "."
 )  # fmt: skip
-_SUFFIXES = {Path(pattern).suffix for pattern in LAYOUTS}
 _PROBLEMS_TOLD = 5
 _PROBED = 200  # photographs: enough that some of them exist where most do
+_NAMES_TOLD = 3
 _FLICKR8K_TEST_NAMES = "dcb37c9f44f9c0877c1310abe53203e7f06f720af2db2bb53438697d69988548"
 
 
@@ -47,27 +51,54 @@ class Record:
     path: Path
     split: Split
     captions: tuple[str, ...]
+    place: str = ""
+    """The file and line that name it first, for messages."""
+    list: Path | None = None
+    """The file in which its captions are."""
 
 
-def read_dataset(folder: Path) -> list[Record]:
-    """All records below `folder`, whichever layout it has, ordered by name.
+def read_dataset(folder: Path, captions: Sequence[Path] = ()) -> list[Record]:
+    """All records below `folder`, whichever layout it has, ordered by name: of the lists that are chosen by `captions`,
+    which are read together, else of the one that can be meant.
 
     Photographs are not opened: a missing or damaged one shows when its features are computed.
-    Raises DatasetRefused, which names the file and the line.
+    Raises DatasetRefused, which names the file and the line, or the lists between which it cannot choose.
     """
     if not folder.is_dir():
         raise DatasetRefused(f"{folder} is not a folder")
-    files = sorted((path for path in folder.rglob("*") if path.suffix in _SUFFIXES), key=_shallow_first)
+    if captions:
+        [chosen] = locate(captions, [folder])
+        return _records(chosen, folder)
+    meant: dict[str, list[Record]] = {}
     problems: list[str] = []
-    for pattern in LAYOUTS:
-        found = [path for path in files if path.match(pattern)]
-        files = [path for path in files if not path.match(pattern)]
-        for group in _together(found, folder):
-            try:
-                return _records(group, pattern, folder)
-            except OtherLayout as error:
-                problems.append(str(error))
-    raise DatasetRefused("; ".join(problems[:_PROBLEMS_TOLD]) or f"{folder} holds none of: {', '.join(LAYOUTS)}")
+    broken: dict[str, DatasetRefused] = {}
+    for files in together(lists_below(folder), folder):
+        names = " and ".join(map(str, files))
+        try:
+            meant[names] = _records(files, folder)
+        except OtherLayout as error:
+            problems.append(str(error))
+        except DatasetRefused as error:
+            broken[names] = error
+    if len(broken) == 1 and not meant:
+        raise next(iter(broken.values()))
+    if broken or len({_content(records) for records in meant.values()}) > 1:
+        raise DatasetRefused(
+            f"several lists of captions can be meant: {'; '.join([*meant, *broken])}. Choose one by --captions FILE"
+        )
+    if not meant:
+        raise DatasetRefused("; ".join(problems[:_PROBLEMS_TOLD]) or f"{folder} holds none of: {', '.join(LAYOUTS)}")
+    return next(iter(meant.values()))
+
+
+def lists_of(records: Iterable[Record]) -> list[Path]:
+    """The files in which their captions are."""
+    return list(dict.fromkeys(record.list for record in records if record.list))
+
+
+def name_lists(records: Iterable[Record]) -> str:
+    """A line that tells from which files captions are taken."""
+    return printable(f"captions: {', '.join(map(str, lists_of(records)))}")
 
 
 def in_split(records: Iterable[Record], split: Split) -> list[Record]:
@@ -91,13 +122,24 @@ def name_dataset(folder: Path, records: Iterable[Record]) -> str:
 def read_image(record: Record) -> Image.Image | str:
     """The photograph, or the reason why there is none."""
     try:
-        return decode_image(record.path.read_bytes())
+        return decode_image(read_file(record))
     except (OSError, ImageRefused) as error:
-        return why_unreadable(error)
+        return why_unreadable(record, error)
 
 
-def why_unreadable(error: OSError | ImageRefused) -> str:
-    return "there is no such file" if isinstance(error, FileNotFoundError) else str(error)
+def read_file(record: Record) -> bytes:
+    """Raises OSError."""
+    if not stat.S_ISREG(record.path.stat().st_mode):  # a pipe would be waited for
+        raise OSError("this is not a plain file")
+    return record.path.read_bytes()
+
+
+def why_unreadable(record: Record, error: OSError | ImageRefused) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return f"no file can have a name of {len(record.name)} characters ({record.place})"
+    return str(error)
 
 
 def is_flickr8k_test(records: Iterable[Record]) -> bool:
@@ -114,66 +156,69 @@ def split_by_name(name: str) -> Split:
     return "dev" if eighth == 0 else "test" if eighth == 1 else "train"
 
 
-def _shallow_first(path: Path) -> tuple[int, str]:
-    return len(path.parts), str(path)
+def _content(records: Iterable[Record]) -> int:
+    """The same for lists that say the same."""
+    return hash(tuple((record.path, record.split, tuple(sorted(record.captions))) for record in records))
 
 
-def _split_of_file(file: Path, root: Path) -> re.Match[str] | None:
-    """The word for a split in the file's name, or else in that of its folder below the root."""
-    inside = str(file.relative_to(root))
-    name = len(inside) - len(file.name)
-    return _SPLIT_IN_A_NAME.search(inside, name) or _SPLIT_IN_A_NAME.fullmatch(
-        inside, max(0, name - 1 - len(file.parent.name)), max(0, name - 1)
-    )
-
-
-def _together(files: Iterable[Path], root: Path) -> list[list[Path]]:
-    """Files whose paths are the same but for the word for a split, which make one dataset; all others alone."""
-    groups: dict[str, list[Path]] = {}
-    for file in files:
-        word = _split_of_file(file, root)
-        key = f"{word.string[: word.start()]}*{word.string[word.end() :]}" if word else str(file)
-        groups.setdefault(key, []).append(file)
-    return list(groups.values())
-
-
-def _records(files: list[Path], pattern: str, root: Path) -> list[Record]:
+def _records(files: Sequence[Path], root: Path) -> list[Record]:
     """Raises DatasetRefused; OtherLayout where another file may be the one that is meant."""
-    names: dict[Path, PurePosixPath] = {}
-    splits: dict[Path, Split] = {}
+    records: dict[Path, Record] = {}
     captions: dict[Path, list[str]] = defaultdict(list)
-    folders = set()
+    folders: dict[Path, PhotographFolder] = {}
     for file in files:
-        word = _split_of_file(file, root)
-        rows = list(LAYOUTS[pattern](file))
+        word = split_word(file, root)
+        rows = read_list(file)
         for row in rows:
             _check(row)
         folder = _image_folder(file, root, word, list(dict.fromkeys(row.name for row in rows)))
-        folders.add(folder)
+        folder = folders.setdefault(folder.root, folder)
+        paths: dict[str, Path] = {}
         for row in rows:
-            name = PurePosixPath(row.name)
-            path = folder / name
-            given = row.split or (word.group() if word else None)
-            split = _SPLITS[given.lower()] if given else split_by_name(str(name))
-            if splits.setdefault(path, split) != split:
-                raise DatasetRefused(f"{row.place}: {name} is in the {splits[path]} split and in the {split} split")
-            names[path] = name
-            captions[path] += row.captions
+            path = paths.get(row.name) or paths.setdefault(row.name, _find(row, folder))
+            known = records.get(path) or _first_record(row, path, word, file)
+            given = row.split or word
+            if given and _SPLITS[given.lower()] != known.split:
+                raise DatasetRefused(
+                    f"{row.place}: {row.name} is in the {known.split} split and in the {_SPLITS[given.lower()]} split"
+                )
+            records[path] = known
+            captions[path] += [text.encode(errors="replace").decode() for text in row.captions]
+    named = [replace(record, captions=tuple(captions[path])) for path, record in records.items()]
     if len(folders) > 1:  # the same name may be in each
-        names = {path: PurePosixPath(_above(path, name).name, name) for path, name in names.items()}
-    records = [Record(str(name), path, splits[path], tuple(captions[path])) for path, name in names.items()]
-    return sorted(records, key=lambda record: record.name)
+        named = [replace(record, name=_with_folder(record, folders)) for record in named]
+    return sorted(named, key=lambda record: record.name)
 
 
-def _above(path: Path, name: PurePosixPath) -> Path:
-    """The folder of photographs in which `path` has that name."""
-    return path.parents[len(name.parts) - 1]
+def _first_record(row: Row, path: Path, word: str | None, file: Path) -> Record:
+    """Without captions yet."""
+    name = printable(str(PurePosixPath(row.name)))
+    given = row.split or word
+    return Record(name, path, _SPLITS[given.lower()] if given else split_by_name(name), (), row.place, file)
+
+
+def _find(row: Row, folder: PhotographFolder) -> Path:
+    """Where the photograph is, or would be. Raises DatasetRefused."""
+    try:
+        return folder.find(row.name) or folder.root / PurePosixPath(row.name)
+    except NameUnclear as error:
+        raise DatasetRefused(f"{row.place}: {error}") from error
+
+
+def _with_folder(record: Record, folders: Iterable[Path]) -> str:
+    """The record's name, from above the folder of photographs in which it is."""
+    own = max((folder for folder in folders if record.path.is_relative_to(folder)), key=lambda f: len(f.parts))
+    return printable(str(PurePosixPath(own.name, record.name)))
 
 
 def _check(row: Row) -> None:
     """Raises DatasetRefused."""
     if not isinstance(row.name, str) or not row.name.strip() or "\0" in row.name:
         raise DatasetRefused(f"{row.place}: expected the photograph's path, found {row.name!r}")
+    try:
+        os.fsencode(row.name)
+    except UnicodeEncodeError as error:
+        raise DatasetRefused(f"{row.place}: {row.name!r} holds half a character: no file can have that name") from error
     for path in (PurePosixPath(row.name), PureWindowsPath(row.name)):
         if path.anchor or ".." in path.parts:
             raise DatasetRefused(
@@ -186,16 +231,32 @@ def _check(row: Row) -> None:
             raise DatasetRefused(f"{row.place}: the caption {caption!r} of {row.name} has no words")
 
 
-def _image_folder(captions_file: Path, root: Path, word: re.Match[str] | None, names: Sequence[str]) -> Path:
-    """The folder that holds the photographs: beside the captions, above them, or one level down."""
+def _image_folder(captions_file: Path, root: Path, word: str | None, names: Sequence[str]) -> PhotographFolder:
+    """The folder that holds the photographs: beside the captions, above them, or one level down.
+
+    One that has them as they are spelt goes before one that has them spelt otherwise. Raises OtherLayout.
+    """
     if not names:
         raise OtherLayout(f"{captions_file} names no photograph with captions")
-    parents = [captions_file.parent, captions_file.parent.parent, root]
+    is_inside = captions_file.is_relative_to(root)
+    parents = [captions_file.parent, captions_file.parent.parent, root] if is_inside else [root]
     candidates = [parent / name for parent in parents for name in _IMAGE_FOLDERS]
     below = [child for parent in parents[::2] for child in sorted(parent.iterdir()) if child.is_dir()]
     if word:
-        below.sort(key=lambda child: word.group() not in child.name)
-    for candidate in [*candidates, *(c / c.name for c in candidates), *below]:
-        if any((candidate / name).is_file() for name in names[:_PROBED]):
-            return candidate
-    raise OtherLayout(f"no photographs of {captions_file} beside it (tried {', '.join(_IMAGE_FOLDERS)})")
+        below.sort(key=lambda child: word not in child.name)
+    there = [c for c in dict.fromkeys([*candidates, *(c / c.name for c in candidates), *below]) if c.is_dir()]
+    folders = [PhotographFolder(candidate) for candidate in there]
+    for has in (PhotographFolder.has, _may_have):
+        for folder in folders:
+            if any(has(folder, name) for name in names[:_PROBED]):
+                return folder
+    looked_for, looked_in = (", ".join(map(str, some[:_NAMES_TOLD])) for some in (names, there))
+    more = f" and {len(there) - _NAMES_TOLD} more folders" if len(there) > _NAMES_TOLD else ""
+    raise OtherLayout(f"no photographs of {captions_file} are beside it: looked for {looked_for} in {looked_in}{more}")
+
+
+def _may_have(folder: PhotographFolder, name: str) -> bool:
+    try:
+        return folder.find(name) is not None
+    except NameUnclear:
+        return True

@@ -7,7 +7,6 @@ Hinton et al. 2015, arXiv 1503.02531). No labels are needed.
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -20,6 +19,8 @@ from torch import Tensor, nn
 
 from model.cnn_lstm.captioner import Network
 from model.cnn_lstm.encoder import CHANNELS, STAGES, Preprocessing
+from model.errors import CheckpointMismatch
+from model.files import load_tensors
 from training.data.features import Features
 from training.objectives.objective import Outcome
 
@@ -53,8 +54,8 @@ class EfficientNetLite:
         """
         self._network = EfficientNet.from_name(name)
         try:
-            self._network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-        except (RuntimeError, TypeError, pickle.UnpicklingError) as error:
+            self._network.load_state_dict(load_tensors(weights))
+        except (RuntimeError, TypeError, CheckpointMismatch) as error:
             raise ValueError(f"{weights} does not hold the weights of {name}: {error}") from error
         self._network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
 

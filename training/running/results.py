@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch.utils.tensorboard import SummaryWriter
 
-from model.files import atomic_write, save_tensors
+from model.errors import CheckpointMismatch
+from model.files import atomic_write, load_tensors, save_tensors
+from model.foreign import describe_content
 
 
 class Results:
@@ -31,10 +32,12 @@ class Results:
         self._board: SummaryWriter | None = None
 
     def load_state(self) -> dict[str, Any] | None:
-        """What `save_state` left."""
+        """What `save_state` left. Raises CheckpointMismatch."""
         if not self.state_file.is_file():
             return None
-        content: dict[str, Any] = torch.load(self.state_file, map_location="cpu", weights_only=True)
+        content = load_tensors(self.state_file)
+        if not isinstance(content, dict) or "settings" not in content:
+            raise CheckpointMismatch(f"{self.state_file} is not the state of a training: {describe_content(content)}")
         return content
 
     def save_state(self, content: dict[str, Any]) -> None:

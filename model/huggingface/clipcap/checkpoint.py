@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import pickle
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from model.errors import CheckpointMismatch
-from model.files import atomic_write
+from model.files import atomic_write, load_tensors
+from model.foreign import SAFETENSORS, TORCH, describe_foreign
 from model.huggingface.clipcap.mapping import MappingConfig
 from model.huggingface.weights import PINNED
 
@@ -83,12 +82,12 @@ class ClipCapCheckpoint:
         """
         if not path.is_file():
             raise FileNotFoundError(f"there is no checkpoint {path}")
+        if found := describe_foreign(path, SAFETENSORS if path.suffix == ".safetensors" else TORCH):
+            raise CheckpointMismatch(f"{path} is not a ClipCap checkpoint: {found}")
         try:
             return cls._load_own(path) if path.suffix == ".safetensors" else cls._load_published(path)
         except CheckpointMismatch:
             raise
-        except pickle.UnpicklingError as error:
-            raise CheckpointMismatch(f"{path} is refused: it holds more than tensors") from error
         except (SafetensorError, KeyError, TypeError, AttributeError, ValueError, RuntimeError, EOFError) as error:
             raise CheckpointMismatch(f"{path} is not a ClipCap checkpoint that can be read: {error!r}") from error
 
@@ -106,7 +105,7 @@ class ClipCapCheckpoint:
     @classmethod
     def _load_published(cls, path: Path) -> ClipCapCheckpoint:
         """These files say nothing of themselves: sizes come from shapes, the rest from how they were made."""
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = load_tensors(path)
         kept = (name for name in content if name != _TIED and not _OLD_BUFFERS.fullmatch(name))
         weights = {name: content[name].float() for name in kept}
         mapping = published_mapping(weights)

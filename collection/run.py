@@ -1,0 +1,257 @@
+"""A run of `collection caption`: what is left to do is found out first, and nothing is loaded where nothing is."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import closing
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from collection.collisions import below, refuse_collisions
+from collection.finished import Finished, Weights, finish, is_current
+from collection.job import Job
+from collection.journal import STAMP, Journal, JournalRefused, Record, RecordFile, describe_changes
+from collection.metadata import MetadataRefused, place, write_described_copy
+from collection.outputs import Format, problem
+from collection.stamps import StampedReader
+from collection.walk import STANDARD_INPUT, find_photographs, read_list
+from model.arguments import decoding_options, model_settings
+from model.registry import load_captioner, model_files
+
+
+class NothingToCaption(RuntimeError):
+    """What was named holds no photographs."""
+
+
+@dataclasses.dataclass
+class Tally:
+    """How far a run is."""
+
+    total: int = 0
+    captioned: int = 0
+    failed: int = 0
+    before: int = 0
+    """Of these, how many an earlier run did."""
+
+    def add(self, records: Iterable[Record]) -> None:
+        for record in records:
+            if problem(record):
+                self.failed += 1
+            else:
+                self.captioned += 1
+
+    @property
+    def done(self) -> int:
+        return self.captioned + self.failed
+
+    @property
+    def status(self) -> int:
+        """0 if every photograph was captioned, 1 if one was not, 2 if none could be."""
+        return 0 if not self.failed else 1 if self.captioned else 2
+
+
+class Run:
+    """Good for one; the tally says how far it came where it is broken off."""
+
+    def __init__(self, parsed: argparse.Namespace, format: Format) -> None:
+        """By what `collection.arguments` gives."""
+        self.parsed, self.format, self.tally = parsed, format, Tally()
+        self.copies: Path | None = parsed.write_metadata
+        self.reader = StampedReader()
+
+    def __call__(self) -> int:
+        """The exit status. Raises OptionRefused, JournalRefused, NothingToCaption, OutputsCollide, LOADING_ERRORS."""
+        self.options = decoding_options(self.parsed)
+        self.find = self._finder()
+        self._refuse_collisions()
+        if not self.parsed.output:
+            self._write_out()
+        elif (finished := Finished.load(self.parsed.output)) is None:
+            self._write_file()
+        else:
+            with closing(finished.records):
+                self._update_file(finished)
+        return self.tally.status
+
+    def _finder(self) -> Callable[[], Iterator[str]]:
+        """Finds the photographs anew at every call; standard input is read only now."""
+        lists = [name for name in self.parsed.paths if name == STANDARD_INPUT] + self.parsed.lists
+        names = [name for name in self.parsed.paths if name != STANDARD_INPUT]
+        names += chain.from_iterable(map(read_list, lists))
+        return partial(find_photographs, names, self.copies)
+
+    def _refuse_collisions(self) -> None:
+        if self.format.has_own_files:
+            refuse_collisions(self.find, self.format.output, self.format.advice)
+        if self.copies:
+            folder = self.copies
+            advice = "Give these photographs other names, or caption them in two runs with a folder of copies each"
+            refuse_collisions(self.find, lambda path: below(folder / place(path)), advice)
+
+    def _write_out(self) -> None:
+        """To standard output, or beside the photographs."""
+        paths = self.find()
+        if self.format.is_resumable_without_file:
+            left = self._look(self._earlier)
+            if not left:
+                return self._tell_nothing_to_do()
+            paths = iter(left)
+        else:
+            self._count()
+        in_the_way = self.format.is_for_reading or (self.format.uses_standard_output and sys.stdout.isatty())
+        self._caption(self._job(), paths, self.format.write, show_progress=not in_the_way)
+        if not self.format.is_for_reading:
+            self._tell()
+        return None
+
+    def _write_file(self) -> None:
+        """Where there is none yet; a run that was broken off goes on."""
+        self._count()
+        job, paths = self._job(), self.find()
+        run = self._identity(job.captioner.digest)
+        with Journal(self.parsed.output, run) as journal:
+            self.tally.add(journal.recover(paths, job.batch_size))
+            self.tally.before = self.tally.done
+            self._caption(job, paths, journal.append)
+            finish(self.parsed.output, run, self._weights(), lambda: iter(journal), self.format.write_file)
+            journal.remove()
+        self._tell(f" in {self.parsed.output}")
+
+    def _update_file(self, finished: Finished) -> None:
+        """Captions what is new or has changed, and leaves out what is gone."""
+        run, weights = finished.run, self._weights()
+        self._refuse_other(finished, self._identity(run.get("digest")))
+        left = self._look(finished.earlier)
+        is_new = bool(left or finished.gone)
+        if is_new:
+            finished.refuse_edited()
+        job = self._job() if left or weights != finished.weights else None
+        if job:
+            self._refuse_other(finished, self._identity(job.captioner.digest))
+        if not is_new:
+            finished.refresh(weights)
+            return self._tell_nothing_to_do()
+        with Journal(self.parsed.output, run | {"update_of": finished.digest}) as journal:
+            todo = self._not_in(journal, left)
+            if job:
+                self._caption(job, iter(todo), journal.append)
+            with closing(journal.records()) as new:
+                records = partial(self._merged, new, frozenset(left), finished)
+                finish(self.parsed.output, run, weights, records, self.format.write_file, finished)
+            journal.remove()
+        gone = f"; {finished.gone:,} gone" if finished.gone else ""
+        self._tell(f" in {self.parsed.output}{gone}")
+        return None
+
+    def _not_in(self, journal: Journal, left: Iterable[str]) -> list[str]:
+        """Those of the paths that a run which was broken off did not do; the others are added up."""
+        todo = []
+        with closing(journal.records()) as done:
+            for path in left:
+                if (record := done.get(path)) and is_current(record):
+                    self.tally.add([record])
+                else:
+                    todo.append(path)
+        self.tally.before = self.tally.done
+        return todo
+
+    def _merged(self, new: RecordFile, wanted: Collection[str], finished: Finished) -> Iterator[Record]:
+        """Of the photographs in their order."""
+        for path in self.find():
+            if record := new.get(path) if path in wanted else finished.get(path):
+                yield record
+
+    def _count(self) -> None:
+        self.tally.total = sum(1 for _ in self.find())
+        if not self.tally.total:
+            raise NothingToCaption("there are no photographs to caption in what was named")
+
+    def _look(self, earlier: Callable[[str], Record | None]) -> list[str]:
+        """The paths of the photographs that are not done; the others are added up."""
+        self._count()
+        left = []
+        for path in self.find():
+            if record := earlier(path):
+                self.tally.add([record])
+            else:
+                left.append(path)
+        self.tally.before = self.tally.done
+        return left
+
+    def _earlier(self, path: str) -> Record | None:
+        record = self.format.earlier(path)
+        if record and self.copies and not problem(record) and not (self.copies / place(path)).exists():
+            return None
+        return record
+
+    def _job(self) -> Job:
+        captioner = load_captioner(model_settings(self.parsed))
+        return Job(captioner, self.options, self.parsed.batch_size, self.parsed.workers, self.reader.read)
+
+    def _weights(self) -> Weights:
+        found = ((str(path.absolute()), path.stat()) for path in model_files(model_settings(self.parsed)))
+        return {path: [status.st_size, status.st_mtime_ns] for path, status in found}
+
+    def _identity(self, digest: str | None) -> dict[str, Any]:
+        """What decides over the records."""
+        return {
+            "backend": self.parsed.backend,
+            "digest": digest,
+            "dtype": self.parsed.dtype,
+            "prompt": self.parsed.prompt,
+            "tta": self.parsed.tta,
+            "image_size": self.parsed.image_size,
+            "batch_size": self.parsed.batch_size,
+            "write_metadata": str(self.copies) if self.copies else None,
+            **dataclasses.asdict(self.options),
+        }
+
+    def _refuse_other(self, finished: Finished, run: dict[str, Any]) -> None:
+        """Raises JournalRefused where FILE is that of another run."""
+        if changed := describe_changes(finished.run, run):
+            raise JournalRefused(
+                f"{finished.file} was made with {changed}; go on with that, name another file, or remove it"
+            )
+
+    def _caption(
+        self, job: Job, paths: Iterator[str], write: Callable[[list[Record]], None], show_progress: bool = True
+    ) -> None:
+        """The records have their photographs' stamps, and the copies that --write-metadata asks for."""
+        seconds = 0.2 if sys.stderr.isatty() else 30  # a log needs no more
+        tally = self.tally
+        with tqdm(
+            total=tally.total, initial=tally.done, unit=" photographs", disable=not show_progress, mininterval=seconds
+        ) as progress:
+            for batch in job.run(paths):
+                records = [record | {STAMP: self.reader.take(record["path"])} for record in batch]
+                if self.copies:
+                    records = [_with_copy(record, self.copies) for record in records]
+                write(records)
+                tally.add(records)
+                progress.update(len(records))
+
+    def _tell(self, where: str = "") -> None:
+        tally = self.tally
+        before = f" ({tally.before:,} of them before)" if tally.before else ""
+        print(f"{tally.captioned:,} captioned, {tally.failed:,} failed{before}{where}", file=sys.stderr)
+
+    def _tell_nothing_to_do(self) -> None:
+        tally = self.tally
+        failed = f", {tally.failed:,} of them failed" if tally.failed else ""
+        print(f"nothing to do: {tally.done:,} of {tally.total:,} done{failed}", file=sys.stderr)
+
+
+def _with_copy(record: Record, folder: Path) -> Record:
+    if "caption" not in record:
+        return record
+    try:
+        return record | {"copy": str(write_described_copy(record["path"], record["caption"], folder))}
+    except (MetadataRefused, OSError) as error:
+        return record | {"copy_error": {"code": "no_copy", "message": str(error)}}
