@@ -156,7 +156,7 @@ def test_what_a_person_wrote_is_not_written_over(folder, loads, capsys):
 def test_another_run_is_refused_before_anything_is_loaded(folder, loads, capsys):
     assert caption(*WAYS["jsonl"]) == 0
     assert caption(*WAYS["jsonl"], "--beam-size", "5") == 2 and len(loads) == 1
-    assert "results.jsonl was made with beam_size 3 (now 5); go on with that" in capsys.readouterr().err
+    assert "results.jsonl was made with beam_size 10 (now 5); go on with that" in capsys.readouterr().err
     (folder.parent / "results.jsonl.journal").write_text("{}\n")
     assert caption(*WAYS["jsonl"]) == 2
     assert "results.jsonl.journal cannot be read; remove results.jsonl to caption anew" in capsys.readouterr().err

@@ -35,7 +35,6 @@ def test_parse():
         ("beam_size", "3.5", "whole number between 1 and 10"),
         ("beam_size", "three", "whole number between 1 and 10"),
         ("num_captions", "-1", "between 1 and 10"),
-        ("num_captions", "4", "at most beam_size"),
         ("max_words", "51", "between 1 and 50"),
         ("max_words", "9" * 5000, "between 1 and 50"),
         ("seed", "9" * 400, "between 0 and 2147483647"),
@@ -73,3 +72,8 @@ def test_stopwatch_adds_up():
     with pytest.raises(ZeroDivisionError), stopwatch.stage("failure"):
         _ = 1 / 0
     assert set(stopwatch.milliseconds) == {"work", "failure"} and stopwatch.milliseconds["work"] > 0
+
+
+def test_a_beam_holds_no_more_captions_than_its_size():
+    with pytest.raises(OptionRefused, match=r"at most beam_size \(3\)"):
+        DecodingOptions.parse({"beam_size": "3", "num_captions": "4"})

@@ -42,7 +42,10 @@ def test_the_record_is_complete(result):
     expected = {"B-1", "B-2", "B-3", "B-4", "R-1", "R-2", "R-L", "CIDEr"} | ({"METEOR"} if java_found() else set())
     assert set(scores["scores"]) == expected
     assert bool(scores["scores_ptb"]) == java_found()
-    assert scores["decoding"] == "beam 5, length penalty 1" and len(scores["model"]["digest"]) == 71
+    assert (
+        scores["decoding"] == "beam 5, length penalty 1, guidance 0.2, re-ranked"
+        and len(scores["model"]["digest"]) == 71
+    )
     assert sum(entry["cider"] for entry in scores["captions"]) / 16 == pytest.approx(scores["scores"]["CIDEr"])
     assert all(low - 1e-9 <= scores["scores"][n] <= high + 1e-9 for n, (low, high) in scores["intervals"].items())
     assert 1 <= scores["quality"]["different_captions"] <= 16 and scores["quality"]["repeated_bigrams"] == 0
