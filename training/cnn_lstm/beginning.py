@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+
 from model.cnn_lstm.captioner import Network
 from model.cnn_lstm.checkpoint import Checkpoint
 from model.cnn_lstm.decoder import Decoder, DecoderConfig
@@ -58,6 +60,12 @@ def begun_at(config: Config) -> tuple[int, int] | None:
     if not (epochs or "0").isdecimal() or int(epochs or 0) >= most:
         raise ValueError(f"the stage {name} has {most} epochs: --start {name}:EPOCHS needs fewer than these")
     return stages.index(name), int(epochs or 0)
+
+
+def emulates_bfloat16(device: torch.device) -> bool:
+    """Whether mixed precision would be several times slower there."""
+    found = torch.cpu.get_capabilities()
+    return device.type == "cpu" and not any(found.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def _name_weights(source: str) -> str:

@@ -19,7 +19,7 @@ from model.cnn_lstm.encoder import STAGES, Preprocessing
 from model.registry import choose_device
 from training.average import weighted_mean
 from training.batches import TrainingData
-from training.cnn_lstm.beginning import begun_at, load_init, named, new_network
+from training.cnn_lstm.beginning import begun_at, emulates_bfloat16, load_init, named, new_network
 from training.cnn_lstm.photographs import Photographs
 from training.cnn_lstm.stages import learning_rate_at, objective_of, optimizer_of
 from training.config import Config, Stage
@@ -52,7 +52,7 @@ class CnnLstmTrainer(Trainer):
         stages = {name: stage.epochs for name, stage in config.stages.items()}
         super().__init__(Results(config.output, writes=workers.first), stages, config.patience)
         self.device = workers.device(choose_device(config.device))
-        if config.mixed_precision and self.device.type == "cpu" and not _cpu_has_bfloat16():
+        if config.mixed_precision and emulates_bfloat16(self.device):
             self.results.log("warning: this processor emulates bfloat16, several times slower: no --mixed-precision")
         deterministic_on(self.device)
         self.photographs = Photographs.read(config)
@@ -299,11 +299,6 @@ class CnnLstmTrainer(Trainer):
         if not self.results.best_file.is_file():
             self._save_checkpoint(self.network, {})
         return super().interrupted()
-
-
-def _cpu_has_bfloat16() -> bool:
-    found = torch.cpu.get_capabilities()
-    return any(found.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def _copy(network: Network) -> dict[str, torch.Tensor]:
