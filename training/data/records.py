@@ -53,7 +53,7 @@ class Record:
     captions: tuple[str, ...]
     place: str = ""
     """The file and line that name it first, for messages."""
-    list: Path | None = None
+    source: Path | None = None
     """The file in which its captions are."""
 
 
@@ -93,7 +93,7 @@ def read_dataset(folder: Path, captions: Sequence[Path] = ()) -> list[Record]:
 
 def lists_of(records: Iterable[Record]) -> list[Path]:
     """The files in which their captions are."""
-    return list(dict.fromkeys(record.list for record in records if record.list))
+    return list(dict.fromkeys(record.source for record in records if record.source))
 
 
 def name_lists(records: Iterable[Record]) -> str:
