@@ -13,7 +13,7 @@ COMMANDS = {
     "clipcap": ["--clip", "nowhere"],
     "evaluate": ["--checkpoint", "nowhere"],
     "sweep": ["--checkpoint", "nowhere"],
-    "average": [str(ROOT / "best_model.pth"), "--photographs", "4"],
+    "heads": [str(ROOT / "best_model.pth"), "--photographs", "4"],
     "pictures": ["gallery", "nowhere"],
 }
 """Each with what stops it once the list is read."""
@@ -37,7 +37,7 @@ def test_the_list_is_asked_for_chosen_and_named(data, name, capsys):
     assert "dataset_flickr8k.json; " in error and "wolves.csv. Choose one by --captions FILE" in error
     assert main([*command, "--captions", "data/nowhere.csv"]) == 2
     assert "--captions data/nowhere.csv: there is no such file in" in capsys.readouterr().err
-    if name == "average":
+    if name == "heads":
         return  # goes on to the end
     assert main([*command, "--captions", "wolves.csv"]) == 2
     printed = capsys.readouterr()
@@ -46,19 +46,23 @@ def test_the_list_is_asked_for_chosen_and_named(data, name, capsys):
         assert f"captions: {data}/wolves.csv" in printed.out + printed.err
 
 
-def test_the_list_is_no_setting_of_a_recipe_but_may_stand_in_one(data, capsys):
-    (data / "recipe.yaml").write_text("captions: wolves.csv\ninit: nowhere\n")
+def test_lists_may_stand_in_a_recipe_and_the_command_line_goes_before(data, capsys):
+    (data / "more.csv").write_text("image,caption\n0000.jpg,A fox\n")
+    (data / "recipe.yaml").write_text("captions: [wolves.csv, more.csv]\ninit: nowhere\n")
+    command = ["--config", str(data / "recipe.yaml"), "--data", str(data)]
     main = import_module("training.train").main
-    assert main(["--config", str(data / "recipe.yaml"), "--data", str(data)]) == 2
-    assert "wolves.csv" in capsys.readouterr().out
+    assert main(command) == 2
+    assert f"captions: {data}/wolves.csv, {data}/more.csv\n" in capsys.readouterr().out
+    assert main([*command, "--captions", "wolves.csv"]) == 2
+    assert f"captions: {data}/wolves.csv\n" in capsys.readouterr().out
 
 
 def test_of_the_rehearsed_folder_too(data, tmp_path, capsys):
     other = write(tmp_path / "other", "karpathy", 12)
     (other / "wolves.csv").write_bytes((data / "wolves.csv").read_bytes())
     main = import_module("training.train").main
-    command = ["--data", str(data), "--rehearse", str(other), "--captions", "data/wolves.csv", "--min-count", "1"]
+    command = ["--data", str(data), "--rehearse", str(other), "--init", "nowhere", "--captions", "data/wolves.csv"]
     assert main(command) == 2
-    printed = capsys.readouterr()
-    assert f"captions: {data}/wolves.csv" in printed.out
-    assert f"{other}/dataset_flickr8k.json; {other}/wolves.csv. Choose" in printed.err
+    assert f"{other}/dataset_flickr8k.json; {other}/wolves.csv. Choose" in capsys.readouterr().err
+    assert main([*command, "--captions", "other/wolves.csv"]) == 2
+    assert f"captions: {data}/wolves.csv\ncaptions: {other}/wolves.csv\n" in capsys.readouterr().out
