@@ -19,10 +19,11 @@ def test_parse():
             "temperature": "0.5",
             "seed": "7",
             "attention": "true",
+            "style": "alt",
             "other": "x",
         }
     )
-    assert options == DecodingOptions(method="sample", num_captions=2, temperature=0.5, seed=7, attention=True)
+    assert options == DecodingOptions("sample", num_captions=2, temperature=0.5, seed=7, attention=True, style="alt")
     assert DecodingOptions.parse({"beam_size": ""}) == DecodingOptions()
 
 
@@ -47,6 +48,8 @@ def test_parse():
         ("length_penalty", "-1", "between 0 and 2"),
         ("seed", "-1", "between 0 and 2147483647"),
         ("attention", "maybe", "true or false"),
+        ("style", "prose", "caption, alt"),
+        ("gendered", "perhaps", "true or false"),
     ],
 )
 def test_what_is_out_of_range_is_named_with_its_range(name, text, words):
