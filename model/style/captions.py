@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from PIL import Image
 
-from model.captioner import Caption, Captioner, DecodingOptions, Stopwatch
+from model.captioner import Caption, Captioner, DecodingOptions, Stopwatch, Tag
+from model.style.words import NEUTRAL
 
 
 def caption_images(
@@ -31,10 +32,26 @@ def alt_texts(ranked: Sequence[Caption], count: int, gendered: bool = False) -> 
     from model.style.alt_text import alt_text
     from model.style.length import MOST_CHARACTERS, cut  # a process that writes no alt text does without
 
-    told = [replace(caption, text=alt_text(caption.text, gendered)) for caption in ranked]
+    told = [
+        replace(
+            caption,
+            text=alt_text(caption.text, gendered),
+            tags=caption.tags if gendered else _neutral_tags(caption.tags),
+        )
+        for caption in ranked
+    ]
     told.sort(key=lambda caption: len(caption.text) > MOST_CHARACTERS)
     different: dict[str, Caption] = {}
     for caption in told:
         text = cut(caption.text)
         different.setdefault(text, replace(caption, text=text))
     return list(different.values())[:count]
+
+
+def _neutral_tags(tags: Sequence[Tag]) -> tuple[Tag, ...]:
+    """With one "person" for "man" and "woman": as likely as the likelier of them, at least."""
+    different: dict[str, Tag] = {}
+    for tag in tags:
+        name = NEUTRAL.get(tag.name, tag.name)
+        different.setdefault(name, replace(tag, name=name))
+    return tuple(different.values())

@@ -36,7 +36,6 @@ def test_parse():
         ("beam_size", "3.5", "whole number between 1 and 10"),
         ("beam_size", "three", "whole number between 1 and 10"),
         ("num_captions", "-1", "between 1 and 10"),
-        ("num_captions", "4", "at most beam_size"),
         ("max_words", "51", "between 1 and 50"),
         ("max_words", "9" * 5000, "between 1 and 50"),
         ("seed", "9" * 400, "between 0 and 2147483647"),
@@ -56,6 +55,11 @@ def test_what_is_out_of_range_is_named_with_its_range(name, text, words):
     with pytest.raises(OptionRefused, match=words) as refused:
         DecodingOptions.parse({name: text})
     assert refused.value.name == name and name in str(refused.value)
+
+
+def test_a_beam_gives_no_more_captions_than_it_holds():
+    with pytest.raises(OptionRefused, match=r"at most beam_size \(3\)"):
+        DecodingOptions(beam_size=3, num_captions=4)
 
 
 def test_greedy_gives_one_caption():

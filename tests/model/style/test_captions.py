@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from model.captioner import Caption, DecodingOptions, Stopwatch, Word
+from model.captioner import Caption, DecodingOptions, Stopwatch, Tag, Word
 from model.style.captions import alt_texts, caption_images
 from tests.conftest import ROOT
 
@@ -38,6 +38,13 @@ def test_what_becomes_the_same_is_told_once():
     assert [one.text for one in alt_texts(ranked, 3, gendered=True)] == ["A man sits.", "A woman sits.", "A boy sits."]
 
 
+def test_tags_are_neutral_too():
+    tags = (Tag("man", 0.9), Tag("dog", 0.8), Tag("woman", 0.7), Tag("girl", 0.6))
+    ranked = [replace(caption("a man"), tags=tags)]
+    [neutral], [gendered] = alt_texts(ranked, 1), alt_texts(ranked, 1, gendered=True)
+    assert neutral.tags == (Tag("person", 0.9), Tag("dog", 0.8), Tag("child", 0.6)) and gendered.tags == tags
+
+
 class Beam:
     """Has as many captions as it is asked for."""
 
@@ -50,7 +57,7 @@ class Beam:
 @pytest.mark.parametrize(
     ("options", "asked", "told"),
     [
-        (DecodingOptions(style="alt"), 3, "A dog sits."),
+        (DecodingOptions(style="alt", beam_size=3), 3, "A dog sits."),
         (DecodingOptions(style="alt", beam_size=1), 1, "A person in a black shirt"),
         (DecodingOptions(style="alt", method="greedy"), 1, "A person in a black shirt"),
         (DecodingOptions(style="alt", method="sample", num_captions=2), 2, "A dog sits."),
