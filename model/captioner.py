@@ -152,6 +152,7 @@ class Word:
 
     text: str
     probability: float
+    """The author's own; after a second look, how often people use a word of which the author is as sure."""
     attention: tuple[tuple[float, ...], ...] | None = None
     """Weights over the grid, row by row from the top left; they sum to one. None where not asked for or not had."""
     support: float | None = None
@@ -186,9 +187,13 @@ class Caption:
     words: tuple[Word, ...]
     """The model's own, whatever the style of `text`."""
     low_confidence: bool = False
-    """The photograph is unlike those that the model was trained on: whatever it says of it is a guess."""
+    """Somebody should look: the confidence is low, or, without one, the photograph is unlike those of training."""
     tags: tuple[Tag, ...] = ()
     """Of the photograph, likeliest first."""
+    confidence: float | None = None
+    """How likely some description of the photograph by people has at least half of what this one names, by a second
+    look; None where there is none.
+    """
 
     @property
     def mean_probability(self) -> float:
@@ -218,7 +223,7 @@ class Capabilities:
     attention: bool = False
     """A word comes with the weights of where the model looked."""
     low_confidence: bool = False
-    """An image unlike those of training is marked."""
+    """What somebody should look at is marked."""
     second_look: bool = False
     """Captions are ranked by what the picture shows, words have their support, and pictures have tags."""
     prompt: bool = False

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from model.captioner import DecodingOptions
+from model.confidence import LOW_CONFIDENCE
 from model.images import FORMATS
 from service.description import describe_option
 from service.errors import CODES
@@ -16,6 +17,13 @@ from service.routes import IMAGE_FIELDS
 Schema = dict[str, Any]
 
 _PROBABILITY: Schema = {"type": "number", "minimum": 0, "maximum": 1}
+_CONFIDENCE: Schema = {
+    "type": ["number", "null"],
+    "minimum": 0,
+    "maximum": 1,
+    "description": "how likely some description of the photograph by people has at least half of what the caption "
+    "names; null where the model has no second look",
+}
 _OF_ONE = (
     "no_image",
     "too_large",
@@ -111,9 +119,11 @@ def _answers() -> dict[str, Schema]:
     captions: dict[str, Schema] = {
         "caption": {"type": "string", "description": "the best caption"},
         "captions": list_of(reference("Caption"), minItems=1, description="best first"),
+        "confidence": _CONFIDENCE,
         "low_confidence": {
             "type": "boolean",
-            "description": "the photograph is unlike those that the model was trained on",
+            "description": f"somebody should look: the confidence is under {LOW_CONFIDENCE}, or, where there is none, "
+            "the photograph is unlike those that the model was trained on",
         },
         "tags": list_of(
             exactly({"name": {"type": "string"}, "probability": _PROBABILITY}),
@@ -152,6 +162,7 @@ def _answers() -> dict[str, Schema]:
                 "text": {"type": "string", "description": "in the style that was asked for"},
                 "log_probability": {"type": "number", "maximum": 0, "description": "of all words and the end"},
                 "mean_probability": _PROBABILITY | {"description": "the geometric mean of a word's"},
+                "confidence": _CONFIDENCE,
                 "words": list_of(reference("Word"), description="the model's own, whatever the style"),
             }
         ),

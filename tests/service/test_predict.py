@@ -34,10 +34,11 @@ def test_the_contract(server, cat):
     answer = predict(server, cat)
     assert answer.status_code == 200 and answer.headers["Content-Type"] == "application/json"
     body = answer.json()
-    assert list(body) == ["caption", "captions", "low_confidence", "tags", "model", "image", "timing_ms"]
+    assert list(body) == ["caption", "captions", "confidence", "low_confidence", "tags", "model", "image", "timing_ms"]
     [caption] = body["captions"]
     assert body["caption"] == caption["text"] and len(caption["words"]) >= 3
-    assert caption["log_probability"] < 0 and body["low_confidence"] is True  # a cat fills it: nothing like Flickr8k
+    assert caption["log_probability"] < 0 and body["confidence"] == caption["confidence"] < 0.85
+    assert body["low_confidence"] is True  # a cat fills it: nothing like Flickr8k
     assert all(0 < word["probability"] <= 1 for word in caption["words"])
     assert all(set(word) - {"support"} == {"text", "probability"} for word in caption["words"])
     assert "cat" in {tag["name"] for tag in body["tags"]} and any("support" in word for word in caption["words"])

@@ -192,9 +192,9 @@ def test_a_caption_that_the_model_doubts_is_marked(page):
     answered(page, low_confidence=True)
     choose(page)
     expect(card(page).locator(".note")).to_have_text(
-        "This photograph is unlike those that the model knows: check the caption before you use it."
+        "The model is not sure of this photograph: check the caption before you use it."
     )
-    expect(page.locator("#announcer")).to_contain_text("unlike those that the model knows")
+    expect(page.locator("#announcer")).to_contain_text("not sure of this photograph")
 
 
 def test_no_doubt_no_mark(desktop):

@@ -138,7 +138,7 @@ def test_alt_text(desktop, server):
     assert (sent["style"], sent["gendered"]) == ("alt", "false")
     files = {"image": picture("astronaut.jpg")["buffer"]}
     told = requests.post(server.url + "/predict", files=files, data={"style": "alt"}, timeout=60).json()
-    expect(card(desktop).locator(".alt-text")).to_have_text(told["caption"])
+    expect(card(desktop).locator(".told")).to_have_text(told["caption"])
     expect(card(desktop).locator("img")).to_have_attribute("alt", told["caption"])
     expect(card(desktop).locator(".word")).to_have_text([word["text"] for word in told["captions"][0]["words"]])
 
