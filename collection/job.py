@@ -15,7 +15,7 @@ from collection.walk import PhotographUnreadable, read_photograph
 from model.answer import describe_captions
 from model.captioner import Captioner, DecodingOptions, warn_of_ignored
 from model.errors import ImageRefused
-from model.images import decode_image
+from model.images import decode_image, warning_of
 
 Decoded = Image.Image | Record
 """An image, or {"error": {"code", "message"}}."""
@@ -48,7 +48,11 @@ class Job:
         captions = iter(self.captioner.caption(images, self.options) if images else ())
         return [
             {"path": path}
-            | (describe_captions(next(captions), self.captioner) if isinstance(found, Image.Image) else found)
+            | (
+                describe_captions(next(captions), self.captioner) | warning_of(found)
+                if isinstance(found, Image.Image)
+                else found
+            )
             for path, found in batch
         ]
 

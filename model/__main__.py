@@ -16,7 +16,7 @@ from model.answer import describe_captions, text_lines
 from model.arguments import add_decoding_arguments, add_model_arguments, current_names, decoding_options, model_settings
 from model.captioner import warn_of_ignored
 from model.errors import LOADING_ERRORS, ImageRefused, OptionRefused
-from model.images import decode_image
+from model.images import decode_image, warning_of
 from model.registry import load_captioner
 
 _MOVED = ("caption", "search")
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{path}: {error}", file=sys.stderr)
             continue
         [captions] = captioner.caption([image], options)
-        sys.stdout.writelines(text_lines(path, describe_captions(captions, captioner)))
+        sys.stdout.writelines(text_lines(path, describe_captions(captions, captioner) | warning_of(image)))
         captioned += 1
     return 0 if captioned == len(parsed.photographs) else 1 if captioned else 2
 

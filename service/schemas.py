@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from model.captioner import DecodingOptions
-from model.images import FORMATS
+from model.images import FORMATS, TRUNCATED
 from service.description import describe_option
 from service.errors import CODES
 from service.observability.request_log import REQUEST_ID_PATTERN
@@ -122,6 +122,7 @@ def _answers() -> dict[str, Schema]:
         ),
     }
     moment: dict[str, Schema] = {
+        "warning": {"enum": [TRUNCATED], "description": "the file is cut off: its end is missing"},
         "image": {
             "type": "string",
             "pattern": "^data:image/jpeg;base64,",
@@ -135,7 +136,7 @@ def _answers() -> dict[str, Schema]:
         },
     }
     return {
-        "Answer": exactly(captions | {"model": reference("Model")} | moment, optional=("image",)),
+        "Answer": exactly(captions | {"model": reference("Model")} | moment, optional=("warning", "image")),
         "BatchAnswer": exactly(
             {
                 "results": list_of(
@@ -146,7 +147,7 @@ def _answers() -> dict[str, Schema]:
                 "model": reference("Model"),
             }
         ),
-        "Result": exactly(captions | moment, optional=("image",)),
+        "Result": exactly(captions | moment, optional=("warning", "image")),
         "Caption": exactly(
             {
                 "text": {"type": "string"},

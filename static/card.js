@@ -111,6 +111,7 @@ export class Card {
     if (answer.image) this.#picture = answer.image;
     this.#find(".note").hidden = !answer.low_confidence;
     this.#find(".tags").replaceChildren(...answer.tags.map(chip));
+    this.#find(".cut-off").hidden = answer.warning !== "truncated";
     const items = answer.captions.map((caption) => this.#ranked(caption));
     this.#find(".ranking").hidden = items.length < 2;
     this.#find(".ranking ol").replaceChildren(...items);
@@ -118,7 +119,8 @@ export class Card {
     const { name, device } = answer.model;
     this.#find(".fine").textContent = `${name} on ${device}, ${Math.round(answer.timing_ms.total)} ms`;
     this.#enter("done");
-    announce(`${this.#file.name}: ${answer.caption}${answer.low_confidence ? `. ${this.#find(".note").textContent}` : ""}`);
+    const notes = [...this.element.querySelectorAll(":is(.note, .cut-off):not([hidden])")];
+    announce(`${this.#file.name}: ${answer.caption}${notes.map((note) => `. ${note.textContent}`).join("")}`);
   }
 
   #ranked(caption) {

@@ -70,6 +70,13 @@ def test_jsonl_is_what_the_api_returns(cat, capsys):
     assert len(answer["captions"][0]["words"][0]["attention"]) == 9
 
 
+def test_what_is_cut_off_says_so_in_its_record(cat, capsys):
+    cat.write_bytes(cat.read_bytes()[:-200])
+    assert main(["caption", str(cat), *QUICK]) == 0
+    [answer] = records(capsys.readouterr().out)
+    assert answer["warning"] == "truncated" and answer["caption"]
+
+
 def test_killed_or_interrupted_the_same_command_resumes_to_the_same_file(folder, tmp_path, capsys):
     """Ctrl-C, then kill -9, each in the middle; then to the end: byte for byte what a run at one go writes."""
     command = ["caption", str(folder), "--batch-size", "2", *QUICK, "--output"]

@@ -37,6 +37,12 @@ def test_a_damaged_photograph_does_not_stop_the_others(cat, tmp_path, capsys):
     assert "truncated or corrupt" in printed.err and "missing.jpg: The file cannot be read" in printed.err
 
 
+def test_a_photograph_that_is_cut_off_says_so(cat, capsys):
+    cat.write_bytes(cat.read_bytes()[:-200])
+    assert main([str(cat), *MODEL]) == 0
+    assert "(the file is cut off: its end is missing)" in capsys.readouterr().out
+
+
 def test_a_folder_is_no_photograph(tmp_path, capsys):
     assert main([str(tmp_path), *MODEL]) == 2
     assert "The file cannot be read: Is a directory" in capsys.readouterr().err

@@ -103,6 +103,8 @@ def test_captions(document, server):
     files = [("image", GOOD), ("image", b"no image"), ("file", b"")]
     results = answered(document, server, "post", "/predict/batch", files=files).json()["results"]
     assert ["error" in result for result in results] == [False, True, True]
+    cut_off = answered(document, server, "post", "/predict", files={"image": GOOD[:-2]}).json()
+    assert cut_off["warning"] == "truncated"
 
 
 @pytest.mark.parametrize(
@@ -112,7 +114,7 @@ def test_captions(document, server):
         (400, {"files": {"image": GOOD}, "params": {"beam_size": 11}}),
         (413, {"files": {"image": bytes(17 * 2**20)}}),
         (415, {"files": {"image": b"hello"}}),
-        (422, {"files": {"image": GOOD[:-200]}}),
+        (422, {"files": {"image": GOOD[: len(GOOD) // 2]}}),
     ],
 )
 def test_refusals(document, server, status, request_parts):
