@@ -34,6 +34,8 @@ class Settings:
     """A photograph that is not captioned so long after it arrived is answered 504."""
     hung_after_seconds: int = 120
     """A captioner that takes longer over one batch is taken for hung, and replaced."""
+    load_tries: int = 3
+    """So often the captioner is tried to be loaded; then the service ends, with an exit status that is not 0."""
     max_images_upload_bytes: int = 64 * 1024 * 1024
     """More than this in one request for several photographs is refused with 413."""
     workers: int = 1
