@@ -9,6 +9,9 @@ from gunicorn.arbiter import Arbiter
 from service.observability import logs, metrics
 from service.settings import Settings
 
+# gunicorn would answer 500 to every request whose path a proxy has already taken this off.
+if prefix := os.environ.pop("SCRIPT_NAME", ""):
+    os.environ.setdefault("CAPTION_URL_PREFIX", prefix)
 settings = Settings.from_environment(os.environ)
 
 wsgi_app = "app:app"
@@ -20,6 +23,8 @@ timeout = 120  # seconds without a sign of life, after which a worker is replace
 keepalive = 5  # seconds
 graceful_timeout = settings.deadline_seconds + 5  # seconds that requests under way get after SIGTERM
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # the heartbeat file stays off the disk
+forwarder_headers = ""  # what proxies say is believed by service.proxies alone, where the settings permit it
+secure_scheme_headers = {}
 accesslog = None  # service.observability.request_log writes a line a request
 logconfig_dict = logs.configuration(settings.log_format)
 

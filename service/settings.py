@@ -47,7 +47,9 @@ class Settings:
     rate_limit: str = ""
     """Requests for captions from one address, such as 60/minute or 5/second; counted in each worker by itself."""
     trusted_proxies: int = 0
-    """Proxies in front of the service that add to X-Forwarded-For and -Proto; 0: the headers are not believed."""
+    """Proxies in front of the service that add to X-Forwarded-For or Forwarded; 0: such headers are not believed."""
+    url_prefix: str = ""
+    """The path that a proxy has the service under, such as /captions."""
     log_format: str = "json"
     """Lines of the log: json, or text for reading in a terminal."""
 

@@ -38,7 +38,7 @@ _PATIENCE = {"GOMP_SPINCOUNT": "10000"}
 _STANDARD_ERROR = 2
 _KEPT_LINES = 100
 _FATAL = "Fatal Python error"  # where faulthandler begins to tell what the signal tells, too
-_ADVICE = {
+_ADVICE: dict[int, str] = {
     signal.SIGKILL: "the system does so where memory runs out",
     signal.SIGILL: "this processor lacks instructions that PyTorch needs",
 }
