@@ -81,7 +81,7 @@ def free_port() -> int:
 
 @contextmanager
 def running_server(
-    folder: Path, command: tuple[str, ...] = ("app.py",), before: tuple[str, ...] = (), **environment: str
+    folder: Path, command: tuple[str, ...] = ("app.py",), before: tuple[str, ...] = (), /, **environment: str
 ) -> Iterator[Server]:
     """A server process of its own, ended on leaving; `command` are the words after python, `before` those before."""
     port = free_port()

@@ -17,6 +17,7 @@ from model.arguments import add_decoding_arguments, add_model_arguments, current
 from model.captioner import warn_of_ignored
 from model.errors import LOADING_ERRORS, ImageRefused, OptionRefused
 from model.images import decode_image, warning_of
+from model.names import Parser
 from model.registry import load_captioner
 
 _MOVED = ("caption", "search")
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parse(given: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m model",
         description="Says what photographs show, a line a caption.",
         epilog="python -m model export --help: the model for other runtimes. "
@@ -62,7 +63,8 @@ def _parse(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("photographs", nargs="+", metavar="PHOTOGRAPH")
     add_decoding_arguments(parser)
     add_model_arguments(parser)
-    return parser.parse_args(given)
+    parsed: argparse.Namespace = parser.parse_args(given)
+    return parsed
 
 
 def _read(path: str) -> Image.Image:

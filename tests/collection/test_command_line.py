@@ -185,6 +185,25 @@ def test_where_there_are_no_photographs_that_is_reported(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["captoin", "x"], "unknown command 'captoin'; did you mean caption?"),
+        (["caption", "x", "--werkers", "2"], "unknown option '--werkers'; did you mean --workers?"),
+        (["caption", "x", "--beam", "2"], "unknown option '--beam'; did you mean --beam-size?"),
+        (["caption", "x", "--out=y"], "unknown option '--out'; did you mean --output?"),
+        (["search", "x", "--where", "dog", "--max", "2"], "unknown option '--max'"),
+        (["search", "x", "--where", "dog", "grass"], "what is meant by grass?"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_nearest(capsys, arguments, words):
+    try:
+        status = main(arguments)
+    except SystemExit as ended:
+        status = ended.code
+    assert status == 2 and words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     "arguments", [[], ["--from"], ["x", "--batch-size", "0"], ["x", "--format", "text", "--output", "y"]]
 )
 def test_a_command_line_that_is_none(arguments, capsys):

@@ -50,7 +50,7 @@ def test_bytes_become_a_bounded_photograph_or_a_refusal(data):
 @given(st.dictionaries(st.sampled_from(_NAMES), _VALUES, max_size=6))
 def test_texts_become_options_in_their_ranges_or_a_refusal(texts):
     try:
-        options = DecodingOptions.parse(texts)
+        options = DecodingOptions.parse(texts, also=("include_image",))
     except OptionRefused as refused:
         assert refused.name in texts and refused.name in str(refused)
     else:

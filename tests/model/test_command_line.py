@@ -68,6 +68,16 @@ def test_what_cannot_be_done_is_said_in_one_line(cat, capsys, arguments, words):
     assert words in error and error.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("argument", "nearest"),
+    [("--beamsize=5", "--beam-size"), ("--beam=5", "--beam-size"), ("--num_captions=2", "--num-captions")],
+)
+def test_an_unknown_option_is_refused_with_the_nearest(capsys, argument, nearest):
+    with pytest.raises(SystemExit) as ended:
+        main(["photo.jpg", argument])
+    assert ended.value.code == 2 and f"did you mean {nearest}?" in capsys.readouterr().err
+
+
 def test_vocabulary_of_another_model(cat, tmp_path, capsys):
     from model.cnn_lstm.vocabulary import Vocabulary
 

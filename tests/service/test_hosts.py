@@ -27,7 +27,7 @@ def caption(server):
 
 @pytest.mark.parametrize("writable", ["/dev/shm", "/var/tmp"])
 def test_a_user_that_no_file_knows_and_nothing_but_one_folder_to_write_to(tmp_path, server, writable):
-    with running_server(tmp_path, before=as_unknown_user(writable)) as strange:
+    with running_server(tmp_path, ("app.py",), as_unknown_user(writable)) as strange:
         strange.wait_until_healthy()
         assert caption(strange) == caption(server)
         metrics = requests.get(strange.url + "/metrics", timeout=10).text
@@ -35,7 +35,7 @@ def test_a_user_that_no_file_knows_and_nothing_but_one_folder_to_write_to(tmp_pa
 
 
 def test_nothing_at_all_to_write_to_is_said_in_a_line(tmp_path):
-    with running_server(tmp_path, before=as_unknown_user("")) as strange:
+    with running_server(tmp_path, ("app.py",), as_unknown_user("")) as strange:
         assert strange.process.wait(SECONDS) == 1
         log = strange.log.read_text()
     assert "No usable temporary directory" in log and "--tmpfs /tmp" in log and "Traceback" not in log
