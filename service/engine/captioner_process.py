@@ -157,6 +157,7 @@ def _answer(connection: Connection) -> None:
     settings: Settings = connection.recv()
     try:
         from model.registry import load_captioner  # brings PyTorch, which the parent does without
+        from model.style.captions import caption_images
 
         captioner = load_captioner(settings.model)
         captioner.caption([Image.new("RGB", (64, 64))])  # the first pass sets up kernels: not at a user's expense
@@ -169,7 +170,7 @@ def _answer(connection: Connection) -> None:
         warn_of_ignored(captioner, options)
         stopwatch = Stopwatch()
         try:
-            ranked = captioner.caption(images, options, stopwatch)
+            ranked = caption_images(captioner, images, options, stopwatch)
         except Exception as error:  # a photograph that it fails of is not the end of the others
             connection.send(_failure(error))
         else:

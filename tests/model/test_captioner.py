@@ -19,9 +19,10 @@ def test_parse():
             "temperature": "0.5",
             "seed": "7",
             "attention": "true",
+            "style": "alt",
         }
     )
-    assert options == DecodingOptions(method="sample", num_captions=2, temperature=0.5, seed=7, attention=True)
+    assert options == DecodingOptions("sample", num_captions=2, temperature=0.5, seed=7, attention=True, style="alt")
     assert DecodingOptions.parse({"beam_size": ""}) == DecodingOptions()
 
 
@@ -45,6 +46,8 @@ def test_parse():
         ("length_penalty", "-1", "between 0 and 2"),
         ("seed", "-1", "between 0 and 2147483647"),
         ("attention", "maybe", "true or false"),
+        ("style", "prose", "caption, alt"),
+        ("gendered", "perhaps", "true or false"),
     ],
 )
 def test_what_is_out_of_range_is_named_with_its_range(name, text, words):
@@ -72,6 +75,11 @@ def test_a_name_that_is_no_option_is_refused_with_the_nearest(name, words):
         DecodingOptions.parse({"beam_size": "2", name: ""}, also=("include_image",))
     assert refused.value.name == name and len(str(refused.value)) < 500
     assert DecodingOptions.parse({"include_image": "1"}, also=("include_image",)) == DecodingOptions()
+
+
+def test_a_beam_gives_no_more_captions_than_it_holds():
+    with pytest.raises(OptionRefused, match=r"at most beam_size \(3\)"):
+        DecodingOptions(beam_size=3, num_captions=4)
 
 
 def test_greedy_gives_one_caption():

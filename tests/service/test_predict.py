@@ -8,6 +8,7 @@ import pytest
 import requests
 from PIL import Image
 
+from model.style.alt_text import alt_text
 from tests.pictures import drawn, encoded, photograph
 
 
@@ -49,6 +50,17 @@ def test_a_photograph_that_is_cut_off_is_captioned_with_a_warning(server, cat):
     assert answer.status_code == 200 and answer.json()["warning"] == "truncated"
     assert answer.json()["caption"] == predict(server, cat).json()["caption"]
     assert predict(server, cat[: int(len(cat) * 0.8)]).json()["error"]["code"] == "damaged_image"
+
+
+@pytest.mark.parametrize("gendered", [True, False])
+def test_alt_text(server, gendered):
+    """Of the same captions, whose words stay the model's own."""
+    astronaut = encoded(photograph("astronaut"), "JPEG")
+    plain = predict(server, astronaut, num_captions=3).json()["captions"]
+    body = predict(server, astronaut, query={"style": "alt", "gendered": gendered}).json()
+    [told] = body["captions"]
+    assert body["caption"] == told["text"] == alt_text(plain[0]["text"], gendered)
+    assert told | {"text": ""} == plain[0] | {"text": ""} and "style" in body["timing_ms"]
 
 
 def test_it_says_what_the_library_says(server, cat, captioner):
