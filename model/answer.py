@@ -8,7 +8,7 @@ from typing import Any
 from PIL import Image
 
 from model.captioner import Caption, Captioner, Stopwatch
-from model.images import jpeg_address, warning_of
+from model.images import WARNINGS, jpeg_address, warning_of
 
 
 def describe_model(captioner: Captioner) -> dict[str, str]:
@@ -44,8 +44,8 @@ def text_lines(path: str, answer: Mapping[str, Any]) -> Iterator[str]:
     for caption in captions:
         odds = f"  ({caption['mean_probability']:.0%} a word)" if len(captions) > 1 else ""
         doubt = "  (a guess: unlike the photographs that it was trained on)" if answer["low_confidence"] else ""
-        cut = "  (the file is cut off: its end is missing)" if "warning" in answer else ""
-        yield f"{path}: {caption['text']}{odds}{doubt}{cut}\n"
+        warning = f"  ({WARNINGS[answer['warning']]})" if "warning" in answer else ""
+        yield f"{path}: {caption['text']}{odds}{doubt}{warning}\n"
 
 
 def describe_moment(image: Image.Image, stopwatch: Stopwatch, *, include_image: bool) -> dict[str, Any]:

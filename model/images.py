@@ -24,6 +24,8 @@ _MAX_SCANNED_PIXELS = 10_000_000_000
 LONGEST_SIDE = 1024  # pixels; what is shown back, and far more than the encoder looks at
 TRUNCATED = "truncated"
 """The warning of a JPEG that lacks rows, or its end, and has enough of them."""
+WARNINGS = {TRUNCATED: "the file is cut off: its end is missing"}
+"""What each means."""
 _ENOUGH_ROWS = 0.9  # of the height
 _FILLER = {127, 128}  # the grey that a JPEG decoder puts where the last rows are missing
 _GREY = ("1", "L", "LA", "La", "I", "F")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from model.captioner import DecodingOptions
-from model.images import FORMATS, TRUNCATED
+from model.images import FORMATS, WARNINGS
 from service.description import describe_option
 from service.errors import CODES
 from service.observability.request_log import REQUEST_ID_PATTERN
@@ -122,7 +122,10 @@ def _answers() -> dict[str, Schema]:
         ),
     }
     moment: dict[str, Schema] = {
-        "warning": {"enum": [TRUNCATED], "description": "the file is cut off: its end is missing"},
+        "warning": {
+            "enum": [*WARNINGS],
+            "description": "; ".join(f"{name}: {told}" for name, told in WARNINGS.items()),
+        },
         "image": {
             "type": "string",
             "pattern": "^data:image/jpeg;base64,",

@@ -289,6 +289,15 @@ def orientations() -> Iterator[Odd]:
             yield Odd(kind, f"WebP {number} in XMP, {form}", encoded(picture, "WEBP", lossless=True, xmp=blob))
             both = segment(0xE1, b"Exif\0\0" + exif(0)) + app
             yield Odd(kind, f"JPEG {number} in XMP, 0 in EXIF, {form}", jpeg_with(both, picture=stored))
+        for encoding in ("utf-8", "utf-16", "utf-16-be", "utf-32"):
+            named = 'xmlns:t="http://ns.adobe.com/tiff/1.0/" t:Orientation="{}" tiff:Orientation="1"'
+            blob = xmp(number, named).decode().encode(encoding)
+            lossless = encoded(picture, "WEBP", lossless=True, xmp=blob)
+            yield Odd(kind, f"WebP {number} in XMP under another prefix, {encoding}", lossless)
+        for first in (b"", b"garbage", b"II*\0", b"MM\0*\xff\xff\xff\xff"):
+            both = segment(0xE1, b"Exif\0\0" + first) + segment(0xE1, b"Exif\0\0" + exif(number))
+            stored = encoded(picture, "JPEG", quality=95, subsampling=0)
+            yield Odd(kind, f"JPEG {number} in a second EXIF behind {first!r}", jpeg_with(both, picture=stored))
     for number in (0, 9, 255):
         yield Odd(kind, f"JPEG {number}", jpeg_with(segment(0xE1, b"Exif\0\0" + exif(number))))
 
@@ -533,6 +542,17 @@ def other_kinds() -> Iterator[Odd]:
         ("data: address", b"data:image/jpeg;base64," + base64.b64encode(photograph), "data: address"),
         ("XMP beside a photograph", b"<?xpacket begin=''?><x:xmpmeta/>", "XMP"),
         ("XML", b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "XML"),
+        ("JPEG as text", photograph.decode(errors="replace").encode(), "as if it were text"),
+        ("PNG as text", encoded(drawn()).decode(errors="replace").encode(), "as if it were text"),
+        ("JPEG as Latin-1", photograph.decode("latin-1").encode(), "as if it were text"),
+        ("PNG as Latin-1", encoded(drawn()).decode("latin-1").encode(), "as if it were text"),
+        ("PNG with other line ends", encoded(drawn()).replace(b"\r\n", b"\n"), "as if it were text"),
+        ("an answer of HTTP", b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n\r\n" + photograph, "headers"),
+        ("a part of a form", b"--a\r\ncontent-disposition: form-data\r\n\r\n" + photograph, "headers"),
+        ("a mail", b"Content-Type: image/jpeg\n\n" + photograph, "headers"),
+        ("piece of MP4", b"\0\0\0\x18moof" + _NOISE[:99], "video"),
+        ("MP4 with room first", b"\0\0\0\x08free" + _NOISE[:99], "video"),
+        ("text like a video", b"The wide road, the free town", "a text"),
         ("text", "Größe: 3 MB\n".encode(), "text"),
         ("text like a BMP", b"BM is how this text begins, and it is no bitmap.", "text"),
         ("text in UTF-16", "hello".encode("utf-16"), "text"),

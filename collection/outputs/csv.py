@@ -23,7 +23,7 @@ def _guarded(cell: str) -> str:
 
 class Csv(Lines):
     help = "for a spreadsheet"
-    header = _row(("path", "caption", "mean_probability", "low_confidence", "tags", "alternatives", "error"))
+    header = _row(("path", "caption", "mean_probability", "low_confidence", "tags", "alternatives", "error", "warning"))
 
     def lines(self, records: Iterable[Record]) -> Iterator[str]:
         for record in records:
@@ -37,5 +37,6 @@ class Csv(Lines):
                     ", ".join(tag["name"] for tag in record.get("tags", ())),
                     " | ".join(caption["text"] for caption in others),
                     problem(record),
+                    record.get("warning", ""),
                 )
             )

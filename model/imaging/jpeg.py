@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
+from model.imaging import tiff
 from model.imaging.parts import Frame, Parts, Scan
 
 SIGNATURE = b"\xff\xd8\xff"
@@ -43,7 +44,7 @@ class _Reading:
         if _is_needed(marker, body):
             self.kept.append(self.data[start:end])
         elif body.startswith(_EXIF):
-            self.exif += body[len(_EXIF) + 1 :]
+            self._take_exif(body[len(_EXIF) + 1 :])
         elif body.startswith(_XMP):
             self.xmp = self.xmp or body[len(_XMP) :]
         elif body.startswith(_ICC) and len(self.profile) < _MOST_PROFILE_PARTS:
@@ -54,6 +55,13 @@ class _Reading:
             self.frame.is_progressive = marker in _PROGRESSIVE
         if marker == _SCAN:
             self.frame.scans.append(_scan(body, self.frame.is_progressive))
+
+    def _take_exif(self, part: bytes) -> None:
+        """What is no beginning goes on with the segment before; of several beginnings the first that can be read."""
+        if not part.startswith(tiff.SIGNATURES):
+            self.exif += part
+        elif not tiff.read_directory(self.exif):
+            self.exif = part
 
     def take_scan(self, start: int) -> int:
         """Its coded data, which begin at `start`; where they end."""

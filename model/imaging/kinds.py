@@ -20,8 +20,8 @@ _BEGINNINGS = [
     (rb"....ftyp(he[iv][cxms]|mif1|msf1|miaf)", "a HEIC photograph", _EXPORT),
     (rb"....ftypcrx ", f"{_RAW} (Canon's CR3)", _EXPORT),
     (rb"....ftypM4[ABP] ", "a sound", _INSTEAD),
-    (rb"....ftypqt  |....(moov|mdat|wide|pnot)", "a video (QuickTime)", _FRAME),
-    (rb"....ftyp", "a video (MP4)", _FRAME),
+    (rb"....ftypqt  |[\0-\x1f]...(moov|mdat|wide|pnot|free|skip)", "a video (QuickTime)", _FRAME),
+    (rb"....ftyp|[\0-\x1f]...(styp|moof|sidx)", "a video (MP4)", _FRAME),
     (rb"\x1a\x45\xdf\xa3", "a video (Matroska or WebM)", _FRAME),
     (rb"RIFF....AVI ", "a video (AVI)", _FRAME),
     (rb"\0\0\x01[\xb3\xba]|\x47(?!IF8).{187}\x47|.{4}\x47.{191}\x47", "a video (MPEG)", _FRAME),
@@ -63,6 +63,17 @@ _BEGINNINGS = [
     (rb"L\0\0\0\x01\x14\x02\0", "a Windows shortcut", "send the photograph that it leads to"),
     (rb"\x7fELF|MZ|\xca\xfe\xba\xbe|[\xce\xcf]\xfa\xed\xfe", "a program", _INSTEAD),
     (rb"SQLite format 3\0", "a database", _INSTEAD),
+    (
+        # a JPEG or PNG with each byte that is no text's replaced, or taken for a letter; a PNG's other line ends
+        rb"(\xef\xbf\xbd){3}|\xc3\xbf\xc3\x98\xc3\xbf|(\xef\xbf\xbd|\xc2\x89)PNG|\x89PNG(?!\r\n\x1a\n)",
+        "a photograph that was read or sent as if it were text, which destroys it",
+        "send the bytes of the file as they are",
+    ),
+    (
+        rb"HTTP/[\d.]+ \d|(--\S+\r?\n)?(?i:content-(type|disposition|length|transfer-encoding)): ",
+        "a photograph behind the headers of a message",
+        "send what follows the empty line",
+    ),
     (rb"\x93NUMPY|\x89HDF\r\n", "an array of numbers", _EXPORT),
 ]
 """How a file begins, what it is with its article, and what to do."""

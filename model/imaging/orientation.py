@@ -19,7 +19,8 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 """What makes the upright picture of the stored one, by EXIF's number; 1 is upright."""
-_IN_XMP = re.compile(rb"""tiff:Orientation(?:\s*=\s*["']|>\s*)([1-8])\s*["'<]""")
+_NAMESPACE = re.compile(rb"""xmlns:([\w.-]+)\s*=\s*["']http://ns\.adobe\.com/tiff/1\.0/["']""")
+_IN_XMP = rb"""\b%b:Orientation(?:\s*=\s*["']|>)\s*([1-8])\s*["'<]"""
 _EXIF_HEADERS = (b"Exif\0\0", b"Exif\0\xff")  # a JPEG's, which some programs write elsewhere, too
 
 
@@ -37,5 +38,7 @@ def _from_exif(exif: bytes) -> int:
 
 
 def _from_xmp(xmp: bytes) -> int:
-    found = _IN_XMP.search(xmp)
+    text = xmp.replace(b"\0", b"")  # all that is looked for is ASCII: so UTF-16 and UTF-32 read alike
+    prefix = _NAMESPACE.search(text)
+    found = re.search(_IN_XMP % re.escape(prefix[1] if prefix else b"tiff"), text)
     return int(found[1]) if found else 0

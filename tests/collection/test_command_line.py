@@ -75,6 +75,11 @@ def test_what_is_cut_off_says_so_in_its_record(cat, capsys):
     assert main(["caption", str(cat), *QUICK]) == 0
     [answer] = records(capsys.readouterr().out)
     assert answer["warning"] == "truncated" and answer["caption"]
+    assert main(["caption", str(cat), "--format", "csv", *QUICK]) == 0
+    [row] = csv.DictReader(capsys.readouterr().out.splitlines())
+    assert row["warning"] == "truncated" and row["caption"] == answer["caption"]
+    assert main(["caption", str(cat), "--format", "sidecar", *QUICK]) == 0
+    assert "the file is cut off" in capsys.readouterr().err
 
 
 def test_killed_or_interrupted_the_same_command_resumes_to_the_same_file(folder, tmp_path, capsys):
