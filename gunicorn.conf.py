@@ -9,9 +9,6 @@ from gunicorn.arbiter import Arbiter
 from service.observability import logs, metrics
 from service.settings import Settings
 
-# gunicorn would answer 500 to every request whose path a proxy has already taken this off.
-if prefix := os.environ.pop("SCRIPT_NAME", ""):
-    os.environ.setdefault("CAPTION_URL_PREFIX", prefix)
 settings = Settings.from_environment(os.environ)
 
 wsgi_app = "app:app"
@@ -49,6 +46,9 @@ def pre_fork(server, worker):
 
 
 def post_fork(server, worker):
+    # gunicorn would answer 500 to every request whose path a proxy has already taken this off.
+    if prefix := os.environ.pop("SCRIPT_NAME", ""):
+        os.environ.setdefault("CAPTION_URL_PREFIX", prefix)
     if server.counts:
         metrics.share(server.counts, worker.slot)
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _ELEMENT = re.compile(rf'(?:[^,"]|{_QUOTED})+')
-_PAIR = re.compile(rf'(?<![A-Za-z-])([A-Za-z-]+)\s*=\s*({_QUOTED}|[^;,"\s]*)')
+_PAIR = re.compile(rf'(?:^|;)\s*([^;=\s"]+)\s*=\s*({_QUOTED}|[^;,"\s]*)')
+_ESCAPED = re.compile(r"\\(.)")
 _WITH_PORT = re.compile(r"(?:\[([^\]]+)\]|([0-9.]+))(?::[0-9A-Za-z._-]*)?")
 _PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+")
 
@@ -97,6 +98,6 @@ def _last_prefix(header: str) -> str:
 def _forwarded(header: str) -> list[dict[str, str]]:
     """RFC 7239's elements, a proxy each, with their pairs."""
     return [
-        {name.lower(): value.strip('"') for name, value in _PAIR.findall(element)}
+        {name.lower(): _ESCAPED.sub(r"\1", value.strip('"')) for name, value in _PAIR.findall(element)}
         for element in _ELEMENT.findall(header)
     ]

@@ -83,6 +83,9 @@ def test_addresses_in_every_form(entry, client):
         (1, {"X_Forwarded_For": "203.0.113.9", "Forwarded": "for=unknown"}, "10.0.0.1"),
         (1, {"Forwarded": "proto=https;by=10.0.0.2"}, "10.0.0.1"),
         (1, {"Forwarded": "a" * 8000}, "10.0.0.1"),
+        (1, {"Forwarded": "for=a;" * 1300}, "10.0.0.1"),
+        (1, {"Forwarded": r'for="\[2001:db8::7\]:80"'}, "2001:db8::7"),
+        (1, {"Forwarded": 'FOR = "192.0.2.7" ; x_for=203.0.113.9;x="for=203.0.113.9;for=203.0.113.9"'}, "192.0.2.7"),
         (1, {"X_Real_IP": "203.0.113.9", "X_Client_IP": "203.0.113.9"}, "10.0.0.1"),
     ],
 )
@@ -151,7 +154,8 @@ def test_prefixes_that_are_refused(prefix):
 @pytest.fixture(scope="module")
 def under_path(tmp_path_factory):
     """As gunicorn itself is told. Nothing is captioned: that the model is there is not waited for."""
-    with running_server(tmp_path_factory.mktemp("path"), SCRIPT_NAME="/captions") as server:
+    command = ("-m", "gunicorn", "--env", "SCRIPT_NAME=/captions", "app:app")
+    with running_server(tmp_path_factory.mktemp("path"), command) as server:
         wait_until(lambda: "Booting worker" in server.log.read_text())
         yield server
 
