@@ -46,9 +46,6 @@ def pre_fork(server, worker):
 
 
 def post_fork(server, worker):
-    # gunicorn would answer 500 to every request whose path a proxy has already taken this off.
-    if prefix := os.environ.pop("SCRIPT_NAME", ""):
-        os.environ.setdefault("CAPTION_URL_PREFIX", prefix)
     if server.counts:
         metrics.share(server.counts, worker.slot)
 
