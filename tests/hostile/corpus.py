@@ -211,7 +211,7 @@ def no_images() -> Iterator[Case]:
 
 
 def odd() -> Iterator[Case]:
-    """One of twenty: tests/model/test_imaging.py tries them all."""
+    """One of forty: tests/model/test_imaging.py tries them all."""
     statuses = {PICTURE: (200,), TRUNCATED: (200,), DAMAGED: (422,), OTHER: (415,)}
-    for file in islice(odd_files(), 0, None, 20):
+    for file in islice(odd_files(), 0, None, 40):
         yield Case(file.kind, file.name, file.data, statuses[file.outcome])
