@@ -8,7 +8,7 @@ from typing import Any
 from PIL import Image
 
 from model.captioner import Caption, Captioner, Stopwatch
-from model.images import jpeg_address
+from model.images import WARNINGS, jpeg_address, warning_of
 
 
 def describe_model(captioner: Captioner) -> dict[str, str]:
@@ -45,12 +45,13 @@ def text_lines(path: str, answer: Mapping[str, Any]) -> Iterator[str]:
     for caption in captions:
         odds = f"  ({caption['mean_probability']:.0%} a word)" if len(captions) > 1 else ""
         doubt = "  (low confidence: look at it)" if answer["low_confidence"] else ""
-        yield f"{path}: {caption['text']}{odds}{doubt}\n"
+        warning = f"  ({WARNINGS[answer['warning']]})" if "warning" in answer else ""
+        yield f"{path}: {caption['text']}{odds}{doubt}{warning}\n"
 
 
 def describe_moment(image: Image.Image, stopwatch: Stopwatch, *, include_image: bool) -> dict[str, Any]:
-    """The other part: the picture, where it is asked for, and the timings."""
-    moment: dict[str, Any] = {}
+    """The other part: what is to be said of the file, the picture, where it is asked for, and the timings."""
+    moment: dict[str, Any] = {**warning_of(image)}
     if include_image:
         with stopwatch.stage("image"):
             moment["image"] = jpeg_address(image)

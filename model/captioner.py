@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from PIL import Image
 
 from model.errors import OptionRefused
+from model.names import unknown
 
 if TYPE_CHECKING:
     import torch  # a process that only speaks to a captioner elsewhere does without: it takes seconds and memory
@@ -109,12 +110,16 @@ class DecodingOptions:
                 raise OptionRefused(name, f"{name} must be between {low} and {high}.")
 
     @classmethod
-    def parse(cls, texts: Mapping[str, str]) -> DecodingOptions:
-        """Options from text, as a form or an address carries them; names that are no option are left alone.
+    def parse(cls, texts: Mapping[str, str], also: Collection[str] = ()) -> DecodingOptions:
+        """Options from text, as a form or an address carries them, where names in `also` may stand beside.
 
-        Raises OptionRefused.
+        Raises OptionRefused, also for a name that is no option.
         """
         values: dict[str, Any] = {}
+        known = {option.name for option in dataclasses.fields(cls)} | set(also)
+        for name in texts:
+            if name not in known:
+                raise OptionRefused(name, unknown("option", name, known))
         for option in dataclasses.fields(cls):
             text = texts.get(option.name, "").strip()
             if text:

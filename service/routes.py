@@ -113,7 +113,7 @@ def _read(file: FileStorage) -> bytes | Exception:
 def _options(include_image: bool) -> tuple[DecodingOptions, bool]:
     """How to decode, and whether to give the image back, for which the default is given. Raises OptionRefused."""
     text = request.values.get("include_image") or str(include_image)
-    return DecodingOptions.parse(request.values), parse_bool("include_image", text)
+    return DecodingOptions.parse(request.values, ("include_image", *IMAGE_FIELDS)), parse_bool("include_image", text)
 
 
 def _client_has_left() -> Callable[[], bool]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from model.captioner import DecodingOptions
 from model.confidence import LOW_CONFIDENCE
-from model.images import FORMATS
+from model.images import FORMATS, WARNINGS
 from service.description import describe_option
 from service.errors import CODES
 from service.observability.request_log import REQUEST_ID_PATTERN
@@ -132,6 +132,10 @@ def _answers() -> dict[str, Schema]:
         ),
     }
     moment: dict[str, Schema] = {
+        "warning": {
+            "enum": [*WARNINGS],
+            "description": "; ".join(f"{name}: {told}" for name, told in WARNINGS.items()),
+        },
         "image": {
             "type": "string",
             "pattern": "^data:image/jpeg;base64,",
@@ -145,7 +149,7 @@ def _answers() -> dict[str, Schema]:
         },
     }
     return {
-        "Answer": exactly(captions | {"model": reference("Model")} | moment, optional=("image",)),
+        "Answer": exactly(captions | {"model": reference("Model")} | moment, optional=("warning", "image")),
         "BatchAnswer": exactly(
             {
                 "results": list_of(
@@ -156,7 +160,7 @@ def _answers() -> dict[str, Schema]:
                 "model": reference("Model"),
             }
         ),
-        "Result": exactly(captions | moment, optional=("image",)),
+        "Result": exactly(captions | moment, optional=("warning", "image")),
         "Caption": exactly(
             {
                 "text": {"type": "string", "description": "in the style that was asked for"},

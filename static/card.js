@@ -113,6 +113,7 @@ export class Card {
     this.#find(".note").hidden = !answer.low_confidence;
     this.#find(".confidence").textContent = inWords(answer.confidence);
     this.#find(".tags").replaceChildren(...answer.tags.map(chip));
+    this.#find(".cut-off").hidden = answer.warning !== "truncated";
     const items = answer.captions.map((caption) => this.#ranked(caption));
     this.#find(".ranking").hidden = items.length < 2;
     this.#find(".ranking ol").replaceChildren(...items);
@@ -120,8 +121,8 @@ export class Card {
     const { name, device } = answer.model;
     this.#find(".fine").textContent = `${name} on ${device}, ${Math.round(answer.timing_ms.total)} ms`;
     this.#enter("done");
-    const note = answer.low_confidence ? `. ${this.#find(".note").textContent}` : "";
-    announce(`${this.#file.name}: ${this.#find("img").alt}${note}`);
+    const notes = [...this.element.querySelectorAll(":is(.note, .cut-off):not([hidden])")];
+    announce(`${this.#file.name}: ${this.#find("img").alt}${notes.map((note) => `. ${note.textContent}`).join("")}`);
   }
 
   #ranked(caption) {

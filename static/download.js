@@ -1,6 +1,6 @@
 // The session as a file, made in the browser of what the cards hold.
 
-const COLUMNS = ["file", "caption", "mean_probability", "confidence", "low_confidence", "tags", "alternatives", "model", "settings", "error"];
+const COLUMNS = ["file", "caption", "mean_probability", "confidence", "low_confidence", "tags", "alternatives", "model", "settings", "error", "warning"];
 
 export function toJson(records) {
   return JSON.stringify(records, null, 2);
@@ -26,6 +26,7 @@ function row({ file, caption, answer, settings, error }) {
     answer && `${answer.model.name} ${answer.model.digest}`,
     settings && new URLSearchParams(settings),
     error,
+    answer?.warning,
   ];
 }
 

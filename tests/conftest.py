@@ -34,6 +34,7 @@ SLOW = (
     "model/test_command_line.py::test_as_a_person_calls_it",
     "service/test_access.py",
     "service/test_backends.py",
+    "service/test_hosts.py",
     "service/test_lifecycle.py",
     "service/test_observability.py",
     "service/test_overload.py",

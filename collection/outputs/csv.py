@@ -24,7 +24,10 @@ def _guarded(cell: str) -> str:
 class Csv(Lines):
     help = "for a spreadsheet"
     header = _row(
-        ("path", "caption", "mean_probability", "confidence", "low_confidence", "tags", "alternatives", "error")
+        (
+            *("path", "caption", "mean_probability", "confidence", "low_confidence"),
+            *("tags", "alternatives", "error", "warning"),
+        )
     )
 
     def lines(self, records: Iterable[Record]) -> Iterator[str]:
@@ -40,5 +43,6 @@ class Csv(Lines):
                     ", ".join(tag["name"] for tag in record.get("tags", ())),
                     " | ".join(caption["text"] for caption in others),
                     problem(record),
+                    record.get("warning", ""),
                 )
             )

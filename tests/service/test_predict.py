@@ -46,6 +46,13 @@ def test_the_contract(server, cat):
     assert set(body["timing_ms"]) == {"decode", "queue", "encoder", "decoder", "image", "total"}
 
 
+def test_a_photograph_that_is_cut_off_is_captioned_with_a_warning(server, cat):
+    answer = predict(server, cat[: int(len(cat) * 0.96)])
+    assert answer.status_code == 200 and answer.json()["warning"] == "truncated"
+    assert answer.json()["caption"] == predict(server, cat).json()["caption"]
+    assert predict(server, cat[: int(len(cat) * 0.8)]).json()["error"]["code"] == "damaged_image"
+
+
 @pytest.mark.parametrize("gendered", [True, False])
 def test_alt_text(server, gendered):
     """Of the same captions, whose words stay the model's own."""

@@ -204,6 +204,18 @@ def test_no_doubt_no_mark(desktop):
     expect(card(desktop).locator(".note")).to_be_hidden()
 
 
+def test_a_file_that_is_cut_off_is_marked(desktop):
+    data = picture("coffee.jpg")["buffer"]
+    choose(desktop, picture("coffee.jpg") | {"buffer": data[: int(len(data) * 0.97)]})
+    wait_until(desktop, "done")
+    expect(card(desktop).locator(".cut-off")).to_have_text(
+        "The file of this photograph is cut off: its end is missing."
+    )
+    expect(desktop.locator("#announcer")).to_contain_text("cut off")
+    choose(desktop)
+    expect(card(desktop, 1).locator(".cut-off")).to_be_hidden()
+
+
 def test_markup_in_an_answer_or_a_name_stays_text(desktop):
     word = {"text": HOSTILE, "probability": 1}
     one = {"text": HOSTILE, "mean_probability": 0.5, "log_probability": -1, "words": [word]}
