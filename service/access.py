@@ -24,7 +24,16 @@ from service.observability.request_log import REQUEST_ID_HEADER
 from service.settings import Settings
 
 KEY_HEADER = "X-API-Key"
-OPEN = {"static", "captions.page", "captions.health", "about.info", "about.openapi", "about.docs"}
+OPEN = {
+    "static",
+    "captions.page",
+    "captions.health",
+    "captions.alive",
+    "captions.ready",
+    "about.info",
+    "about.openapi",
+    "about.docs",
+}
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?")  # flask-cors would take anything else for an expression
 _PREFLIGHT_SECONDS = 3600
 _IPV6_BITS = 64  # one customer has that many addresses at least

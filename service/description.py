@@ -8,8 +8,8 @@ from typing import Any
 from model.captioner import DecodingOptions
 from model.images import FORMATS, MAX_PIXELS
 from model.registry import used_settings
+from service.captioning import MAX_IMAGES
 from service.engine.supervisor import NotReady, Supervisor
-from service.routes import MAX_IMAGES
 from service.settings import Settings
 
 NAME = "image-captioner"
