@@ -8,7 +8,7 @@ from flask import Flask, Response
 
 from service import about, access, adapters, errors, routes, search
 from service.engine.supervisor import Supervisor
-from service.intake.request import OVERHEAD
+from service.intake.body import OVERHEAD
 from service.observability import request_log
 from service.settings import ROOT, Settings
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from flask import current_app, request
 
 from model.captioner import DecodingOptions
+from service.clients import PatientSocket
 from service.engine.supervisor import Captioned, Supervisor
 from service.errors import AtFault, BadRequest
 from service.intake.request import Upload
 from service.observability.request_log import note
-from service.worker import has_left
 
 MAX_IMAGES = 32
 
@@ -52,4 +52,4 @@ def caption_all(uploads: Sequence[Upload], options: DecodingOptions, params: Seq
 
 def _client_has_left() -> Callable[[], bool]:
     connection = request.environ.get("gunicorn.socket")
-    return lambda: connection is not None and has_left(connection)
+    return lambda: isinstance(connection, PatientSocket) and connection.is_left

@@ -283,7 +283,7 @@ def _kinds(schema: Schema) -> list[str]:
         return schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     if schema.keys() & {"properties", "required"}:
         return ["object"]
-    return ["array"] if "items" in schema else [] if _branches(schema) else ["string", "number", "array"]
+    return ["array"] if "items" in schema else [] if _branches(schema) else ["array", "number", "string"]
 
 
 def _words(name: str) -> list[str]:
@@ -296,10 +296,11 @@ def _is_caption(words: list[str]) -> bool:
 
 
 def _number(schema: Schema, words: list[str], facts: _Facts, *, whole: bool) -> Any:
+    named = _NUMBERS.intersection(words)
     if facts.of_tag:
-        fits = " ".join(words) in _NUMBERS_OF_A_TAG or "number" in facts.lone
+        fits = " ".join(words) in _NUMBERS_OF_A_TAG or ("number" in facts.lone and not named)
     else:
-        fits = bool(_NUMBERS.intersection(words)) and _OF_THE_WHOLE.issuperset(words)
+        fits = bool(named) and _OF_THE_WHOLE.issuperset(words)
     if not fits:
         return _UNKNOWN
     value = facts.number * max(schema.get("maximum", 100 if whole else 1), 1)  # up to 100 it is a percentage

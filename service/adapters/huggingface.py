@@ -17,7 +17,8 @@ from service.captioning import caption_all, current_host
 from service.door import CAPTIONING, JSON_BODY, ONE_PHOTOGRAPH, Door
 from service.errors import BadRequest, Failure
 from service.intake.base64 import read_photograph
-from service.intake.request import Upload, checked, parse_json, read_body
+from service.intake.body import read_body
+from service.intake.request import Upload, checked, parse_json
 from service.schemas import Schema
 
 blueprint = Blueprint("huggingface", __name__)

@@ -19,13 +19,12 @@ Files = MultiDict[str, FileStorage]
 Texts = MultiDict[str, str]
 
 
-def read_form() -> tuple[Files, Texts]:
-    """Of the request under way, no larger than its `max_content_length`. Raises BadRequest, RequestEntityTooLarge."""
+def read_form(body: bytes) -> tuple[Files, Texts]:
+    """The body of the request under way. Raises BadRequest, RequestEntityTooLarge for too many parts."""
     boundary = request.mimetype_params.get("boundary", "")
     if not boundary:
         message = "The Content-Type multipart/form-data has no boundary; let your HTTP client write that header itself."
         raise BadRequest("no_boundary", message)
-    body = request.get_data(cache=False)
     try:
         return _parse(body)
     except UnicodeDecodeError:  # in a part's header

@@ -11,16 +11,15 @@ from flask import current_app, request
 
 from model.captioner import DecodingOptions, parse_bool
 from service.errors import BadRequest, too_large
-from service.intake.base64 import most_characters, read_photograph
+from service.intake.base64 import read_photograph
+from service.intake.body import quoted, read_body
 from service.intake.form import HOW_TO_SEND, read_form
 
 IMAGE_FIELDS = ("image", "file")
-OVERHEAD = 64 * 1024  # boundaries, headers and the other fields around the photographs
 _THREE_WAYS = (
     "send a photograph as multipart/form-data in the field 'image', as the body itself with its own Content-Type "
     '(image/jpeg, …, or application/octet-stream), or as JSON: {"image": "…base64…"}.'
 )
-_LONGEST_NAME = 40
 _MOST_NAMES = 5
 
 Upload = bytes | Exception
@@ -41,15 +40,13 @@ def read_request(*, include_image: bool, several: bool = False) -> Asked:
 
     Raises BadRequest, OptionRefused, RequestEntityTooLarge.
     """
-    refuse_compressed()
     kind = request.mimetype
     if kind == "multipart/form-data":
-        limit_body(several)
-        uploads, texts = _from_form()
+        uploads, texts = _from_form(read_body(several))
     elif kind == "application/json" or kind.endswith("+json"):
         uploads, texts = _from_json(read_json(several))
     elif kind.startswith("image/") or kind in ("application/octet-stream", ""):
-        uploads, texts = [_from_body(read_body(several, as_base64=False))], {}
+        uploads, texts = [_from_body(read_body(several))], {}
     else:
         _refuse(kind)
     chosen = {**texts, **request.args.to_dict()}
@@ -84,42 +81,22 @@ def texts_of(values: Mapping[str, Any]) -> dict[str, str]:
     texts = {}
     for name, value in values.items():
         if isinstance(value, (dict, list)):
-            raise BadRequest("bad_parameter", f"{_quoted(name)} must be a text, a number or true or false.", name)
+            raise BadRequest("bad_parameter", f"{quoted(name)} must be a text, a number or true or false.", name)
         texts[name] = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
     return texts
 
 
-def read_body(several: bool, *, as_base64: bool) -> bytes:
-    """All of it: one photograph or several, or JSON with them in base64. Raises BadRequest, RequestEntityTooLarge."""
-    refuse_compressed()
-    limit_body(several, as_base64=as_base64)
-    return request.get_data(cache=False)
-
-
-def refuse_compressed() -> None:
-    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding not in ("", "identity"):
-        message = f"The body is compressed (Content-Encoding: {_quoted(encoding)}); send it as it is."
-        raise BadRequest("compressed_body", message)
-
-
-def limit_body(several: bool, *, as_base64: bool = False) -> None:
-    """The request under way may hold one photograph, or several, and not more."""
-    size: int = current_app.config["MAX_IMAGES_UPLOAD_BYTES" if several else "MAX_UPLOAD_BYTES"]
-    request.max_content_length = OVERHEAD + (most_characters(size) if as_base64 else size)
-
-
-def _from_form() -> tuple[list[Upload], dict[str, str]]:
-    files, texts = read_form()
+def _from_form(body: bytes) -> tuple[list[Upload], dict[str, str]]:
+    files, texts = read_form(body)
     found = [file for field in IMAGE_FIELDS for file in files.getlist(field)]
     if not found:
         raise _nothing_in_form(list(files), list(texts))
-    return [checked(file.read(), f"The file {_quoted(file.filename or '')}") for file in found], texts.to_dict()
+    return [checked(file.read(), f"The file {quoted(file.filename or '')}") for file in found], texts.to_dict()
 
 
 def _nothing_in_form(files: list[str], texts: list[str]) -> BadRequest:
     if files:
-        names = ", ".join(map(_quoted, files[:_MOST_NAMES]))
+        names = ", ".join(map(quoted, files[:_MOST_NAMES]))
         return BadRequest(
             "wrong_field", f"A file came in the field {names}; the photograph belongs into 'image' or 'file'."
         )
@@ -134,7 +111,7 @@ def _nothing_in_form(files: list[str], texts: list[str]) -> BadRequest:
 def _from_json(content: dict[str, Any]) -> tuple[list[Upload], dict[str, str]]:
     given = [(field, content.pop(field)) for field in IMAGE_FIELDS if field in content]
     if not given:
-        names = ", ".join(map(_quoted, list(content)[:_MOST_NAMES])) or "nothing"
+        names = ", ".join(map(quoted, list(content)[:_MOST_NAMES])) or "nothing"
         message = f'The JSON has no photograph, but {names}; send {{"image": "…base64…"}}.'
         raise BadRequest("no_image", message)
     uploads: list[Upload] = []
@@ -169,7 +146,7 @@ def _refuse(kind: str) -> NoReturn:
             "A form of the kind application/x-www-form-urlencoded came, which curl -d and --data-binary write where "
             f"nothing else is said; it cannot hold a photograph: {_THREE_WAYS}",
         )
-    raise BadRequest("unsupported_media_type", f"The Content-Type {_quoted(kind)} is not read: {_THREE_WAYS}")
+    raise BadRequest("unsupported_media_type", f"The Content-Type {quoted(kind)} is not read: {_THREE_WAYS}")
 
 
 def _no_number(text: str) -> NoReturn:
@@ -179,9 +156,3 @@ def _no_number(text: str) -> NoReturn:
 def _kind_of(value: object) -> str:
     kinds = {list: "a list", str: "a text", int: "a number", float: "a number", bool: "true or false"}
     return kinds.get(type(value), "null")
-
-
-def _quoted(name: str) -> str:
-    """For a message: short, on one line, and nothing in it that a terminal would obey."""
-    shown = "".join(character if character.isprintable() else "?" for character in name)
-    return f"'{shown[:_LONGEST_NAME]}…'" if len(shown) > _LONGEST_NAME else f"'{shown}'"
