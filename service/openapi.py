@@ -151,7 +151,7 @@ def _collection_doors() -> tuple[Door, ...]:
 
 def _operation(door: Door, settings: Settings, server: str) -> dict[str, Any]:
     guarded = bool(settings.api_key) and door.endpoint not in access.OPEN
-    limited = bool(settings.rate_limit) and door.endpoint not in access.OPEN and door.method == "post"
+    limited = bool(settings.rate_limit) and door.endpoint not in access.OPEN | access.FREE and door.method == "post"
     codes = {"method_not_allowed", *door.failures}
     codes |= {"unauthorized"} if guarded else set()
     codes |= {"too_many_requests"} if limited else set()
@@ -164,7 +164,8 @@ def _operation(door: Door, settings: Settings, server: str) -> dict[str, Any]:
         operation["parameters"] = [_parameter(door, name, schema) for name, schema in door.parameters.items()]
     if door.body:
         operation["requestBody"] = {"required": True, "content": door.body}
-    operation["responses"] = {"200": _response("Done.", door.answer)} | _failures(door, codes)
+    told = ("RateLimit-Policy", "RateLimit") if limited else ()
+    operation["responses"] = {"200": _response("Done.", door.answer, *told)} | _failures(door, codes)
     if door.endpoint in ("captions.health", "captions.ready"):
         operation["responses"]["503"] = _response("Not ready.", door.answer)
     if guarded:
@@ -220,6 +221,7 @@ def _page() -> dict[str, Schema]:
     return {"text/html": {"type": "string"}}
 
 
+_LIMITS: Schema = {"type": "string", "pattern": '^"[^"]+"(;[a-z]+=[0-9]+)+'}
 _HEADERS = {
     REQUEST_ID_HEADER: {
         "description": "the identifier of the request, also in the service's log",
@@ -227,6 +229,8 @@ _HEADERS = {
         "schema": {"type": "string", "pattern": f"^{REQUEST_ID_PATTERN}$"},
     },
     "Retry-After": {"description": "seconds", "required": True, "schema": {"type": "integer", "minimum": 1}},
+    "RateLimit-Policy": {"description": "limits by name: q requests in w seconds", "required": True, "schema": _LIMITS},
+    "RateLimit": {"description": "what is left: r requests, until t seconds", "required": True, "schema": _LIMITS},
     "Allow": {"description": "the methods that there are", "required": True, "schema": {"type": "string"}},
     "WWW-Authenticate": {"description": "the scheme", "required": True, "schema": {"type": "string"}},
 }

@@ -72,7 +72,7 @@ def _confidence(answer: Mapping[str, Any], caption: Mapping[str, Any]) -> float:
 
 def _tags_of(answer: Mapping[str, Any]) -> list[Tag]:
     """The model's own; where it has none, the words of its best caption that name or describe something."""
-    if "tags" in answer:
+    if answer.get("tags"):
         return [(tag["name"], tag["probability"]) for tag in answer["tags"]]
     words = answer["captions"][0]["words"]
     return [(word["text"], word["probability"]) for word in words if word["text"].lower() not in _FUNCTION_WORDS]

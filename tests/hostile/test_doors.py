@@ -1,4 +1,4 @@
-"""Every door with what is wrong in every way: no answer is a mistake of the service's, and each has its door's shape."""
+"""Every door with what is wrong in every way: no answer is a mistake of the service's, each has its door's shape."""
 
 import base64
 import copy

@@ -268,7 +268,7 @@ def test_what_is_known_of_an_answer():
     known = known_of([tagged, ANSWER], ["door", "hall"], 0, "en")
     assert known.text == "door: a dog on the grass\nhall: a dog on the grass" and known.language == "de"
     assert known.tags[0] == ("puppy", 0.8) and {"dog", "grass"} < dict(known.tags).keys() and known.confidence == 0.5
-    assert known_of([ANSWER | {"tags": []}], [""], 0, "en").tags == ()
+    assert known_of([ANSWER | {"tags": []}], [""], 0, "en").tags == (("dog", 0.6), ("grass", 0.4))
 
 
 @pytest.mark.parametrize(
