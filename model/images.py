@@ -9,9 +9,10 @@ import warnings
 import numpy as np
 from PIL import Image, ImageOps
 
+from model import heic
 from model.errors import ImageRefused, Refusal
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 MAX_PIXELS = 40_000_000
 # A progressive JPEG has about ten scans, each a pass over all pixels. Thousands fit into a few kilobytes and would
 # take minutes. The marker also occurs by chance in what cameras append (a film), once in 65,536 bytes.
@@ -24,11 +25,13 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 def decode_image(data: bytes) -> Image.Image:
-    """The first frame of a JPEG, PNG, WebP, GIF, BMP or TIFF file: upright (EXIF), RGB, alpha over white,
+    """The first frame of a JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF or HEIC file: upright (EXIF), RGB, alpha over white,
     at most LONGEST_SIDE pixels on its longest side, without metadata.
 
     Raises ImageRefused. Nothing is written to disk.
     """
+    if heic.is_heic(data):
+        data = heic.to_png(data, MAX_PIXELS, LONGEST_SIDE)
     image = _open(data)
     width, height = image.size
     if width * height > MAX_PIXELS:
@@ -67,7 +70,7 @@ def _open(data: bytes) -> Image.Image:
             raise _damaged() from error
         raise ImageRefused(
             Refusal.NOT_AN_IMAGE,
-            "This is not an image that can be read. Accepted are JPEG, PNG, WebP, GIF, BMP and TIFF.",
+            "This is not an image that can be read. Accepted are JPEG, PNG, WebP, AVIF, GIF, BMP and TIFF.",
         ) from error
 
 

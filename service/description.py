@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from model import heic
 from model.captioner import DecodingOptions
 from model.images import FORMATS, MAX_PIXELS
 from model.registry import used_settings
@@ -46,11 +47,20 @@ def describe_service(host: Supervisor) -> dict[str, Any]:
             },
             "capabilities": {name: value for name, value in capabilities.items() if name != "licence"},
         },
-        "formats": list(FORMATS),
+        "formats": list(formats()),
         "limits": limits(settings),
         "decoding": {option.name: describe_option(option) for option in dataclasses.fields(DecodingOptions)},
         "api_key_required": bool(settings.api_key),
     }
+
+
+def formats() -> tuple[str, ...]:
+    """Of the photographs that are read here."""
+    return (*FORMATS, "HEIC") if heic.is_installed() else FORMATS
+
+
+def media_types() -> list[str]:
+    return [f"image/{name.lower()}" for name in formats()] + (["image/heif"] if heic.is_installed() else [])
 
 
 def limits(settings: Settings) -> dict[str, Any]:

@@ -6,10 +6,9 @@ from collections.abc import Collection
 from typing import Any
 
 from collection.search import LONGEST_QUERY
-from model.images import FORMATS
 from service import access, schemas
 from service.adapters import ADAPTERS
-from service.description import LICENCE, NAME, SUMMARY, VERSION, limits
+from service.description import LICENCE, NAME, SUMMARY, VERSION, formats, limits, media_types
 from service.door import BODY, CAPTIONING, ONE_PHOTOGRAPH, Door, json_of
 from service.errors import CODES
 from service.intake.request import IMAGE_FIELDS
@@ -58,7 +57,7 @@ def _doors(settings: Settings) -> tuple[Door, ...]:
             "/predict",
             "captions.predict",
             "Caption a photograph",
-            f"Send it as a file in the field {' or '.join(IMAGE_FIELDS)}: {', '.join(FORMATS)}, at most "
+            f"Send it as a file in the field {' or '.join(IMAGE_FIELDS)}: {', '.join(formats())}, at most "
             f"{limit['upload_bytes'] / _MEGABYTE:g} MB and {limit['pixels'] / 1e6:g} megapixels; or as the body; "
             "or as JSON, in base64. Options go into the form, the JSON or the address, which comes first; an empty one "
             "means its default. With beam, num_captions is at most beam_size; with greedy it is 1. Who accepts "
@@ -206,11 +205,11 @@ def _parameter(door: Door, name: str, schema: Schema) -> dict[str, Any]:
 
 def _photographs(*, include_image: bool, most: int = 1) -> dict[str, dict[str, Any]]:
     """The three ways to send them, by media type."""
-    types = ", ".join(f"image/{name.lower()}" for name in FORMATS)
+    encoding = {"contentType": ", ".join(media_types())}
     return {
         "multipart/form-data": {
             "schema": schemas.upload(include_image=include_image, most=most),
-            "encoding": {field: {"contentType": types} for field in IMAGE_FIELDS},
+            "encoding": dict.fromkeys(IMAGE_FIELDS, encoding),
         },
         _JSON: {"schema": schemas.json_upload(include_image=include_image, most=most)},
         "application/octet-stream": {"schema": schemas.PHOTOGRAPH},

@@ -8,9 +8,10 @@ from typing import Any
 from flask import Blueprint, Response, current_app, jsonify, render_template, request
 
 from model.answer import describe_moment
-from model.images import FORMATS, LONGEST_SIDE
+from model.images import LONGEST_SIDE
 from service.captioning import caption, current_host
 from service.controls import controls
+from service.description import media_types
 from service.engine.supervisor import Captioned
 from service.errors import BadRequest, explain
 from service.intake.request import read_request
@@ -23,7 +24,7 @@ def page() -> str:
     return render_template(
         "index.html",
         controls=controls(),
-        accepted=",".join(f"image/{name.lower()}" for name in FORMATS),
+        accepted=",".join(media_types()),
         longest_side=LONGEST_SIDE,
         max_upload_bytes=current_app.config["MAX_UPLOAD_BYTES"],
     )

@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from model.captioner import DecodingOptions
-from model.images import FORMATS
-from service.description import describe_option
+from service.description import describe_option, formats
 from service.errors import CODES
 from service.intake.request import IMAGE_FIELDS
 from service.observability.request_log import REQUEST_ID_PATTERN
 
 Schema = dict[str, Any]
 
-PHOTOGRAPH: Schema = {"type": "string", "format": "binary", "description": f"one of {', '.join(FORMATS)}"}
+PHOTOGRAPH: Schema = {"type": "string", "format": "binary", "description": f"one of {', '.join(formats())}"}
 BASE64: Schema = {"type": "string", "format": "byte", "description": "a photograph in base64, or as a data: address"}
 _PROBABILITY: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 _OF_ONE = (
@@ -218,7 +217,7 @@ def _info() -> Schema:
                     },
                 }
             ),
-            "formats": list_of({"enum": list(FORMATS)}),
+            "formats": list_of({"enum": list(formats())}),
             "limits": exactly(
                 dict.fromkeys(numbers, _COUNT)
                 | {"rate": {"type": ["string", "null"], "description": "requests for captions from one address"}}
