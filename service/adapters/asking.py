@@ -53,7 +53,7 @@ class Answer:
     words_in: int
     words_out: int
     milliseconds: Mapping[str, float]
-    """Of all photographs together, by stage."""
+    """By stage; of several photographs, which go through most of them together, the longest."""
     warning: str | None
     """What was asked for and cannot be done."""
 
@@ -84,8 +84,8 @@ def ask(question: Question, options: DecodingOptions, wanted: Format, param: str
         options.max_words < DecodingOptions.max_words and max(words) >= options.max_words and wanted is None,
         len(question.prompt.split()) + len(pictures),
         sum(len(text.split()) for text in texts),
-        _add_up(captioned),
-        _warning(answers, question.ignored),
+        _longest(captioned),
+        _warning(captioned, question.ignored),
     )
 
 
@@ -99,11 +99,11 @@ def options_of(body: Mapping[str, Any], names: Mapping[str, str]) -> DecodingOpt
     sampling = {name: _number(name, given.pop(name)) for name in _SAMPLED if name in given}
     if given.setdefault("method", "sample" if sampling.get("temperature", 0) > 1 else "beam") == "sample":
         given |= _within_bounds(sampling)
-    for theirs, ours in names.items():
-        if body.get(theirs) is not None:
-            given[ours] = _whole_number(theirs, body[theirs], ours)
-    if given["method"] == "beam":
-        given["beam_size"] = max(given.get("num_captions", 1), given.get("beam_size", DecodingOptions.beam_size))
+    renamed = {ours: (theirs, body[theirs]) for theirs, ours in names.items() if body.get(theirs) is not None}
+    whole = {ours: _whole_number(theirs, value, ours) for ours, (theirs, value) in renamed.items()}
+    given |= whole
+    if given["method"] == "beam":  # it must hold as many as are asked for
+        given.setdefault("beam_size", max(whole.get("num_captions", 1), DecodingOptions.beam_size))
     return DecodingOptions.parse(texts_of(given))
 
 
@@ -172,16 +172,16 @@ def _before(text: str, stop: Sequence[str]) -> str:
     return text[: min((at for one in stop if (at := text.find(one)) >= 0), default=len(text))]
 
 
-def _add_up(captioned: Sequence[Captioned]) -> dict[str, float]:
-    total: dict[str, float] = {}
+def _longest(captioned: Sequence[Captioned]) -> dict[str, float]:
+    found: dict[str, float] = {}
     for one in captioned:
         for stage, spent in one.stopwatch.milliseconds.items():
-            total[stage] = total.get(stage, 0.0) + spent
-    return total
+            found[stage] = max(spent, found.get(stage, 0.0))
+    return found
 
 
-def _warning(answers: Sequence[Mapping[str, Any]], ignored: Sequence[str]) -> str | None:
-    told = [str(answer["warning"]) for answer in answers if answer.get("warning")]
+def _warning(captioned: Sequence[Captioned], ignored: Sequence[str]) -> str | None:
+    told = [one.image.info["warning"] for one in captioned if "warning" in one.image.info]
     if ignored:
         told.append(f"not heeded: {', '.join(ignored)}")
     return "; ".join(dict.fromkeys(told)) or None

@@ -40,7 +40,7 @@ _STARTED = int(time.time())
 
 
 @blueprint.post("/chat/completions")
-def chat() -> Response:
+def chat_completions() -> Response:
     current_host().check()
     body = read_json(several=True)
     check_model(body)

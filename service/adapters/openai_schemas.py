@@ -23,7 +23,7 @@ def chat_doors() -> tuple[Door, ...]:
     return (
         Door(
             "/v1/chat/completions",
-            "openai.chat",
+            "openai.chat_completions",
             "Caption photographs, as OpenAI's chat completions",
             "The images of the last user's message that has any are captioned, a line each. What else is said is "
             "not read, but for the names before several images and for a wish for JSON. Options of /predict are taken, "

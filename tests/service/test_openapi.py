@@ -49,6 +49,8 @@ def answered(document, server, method, path, **request):
 def test_it_is_valid(document):
     validate(document)
     assert document["openapi"].startswith("3.1")
+    names = [one["operationId"] for operations in document["paths"].values() for one in operations.values()]
+    assert len(set(names)) == len(names)
 
 
 def test_with_everything_on_it_is_valid_too():
