@@ -95,8 +95,8 @@ def test_options(server, client, caption):
     short = client.generate("x", images=[TEXTS[0]], options={"num_predict": 3})
     assert len(short.response.split()) == 3 and short.done_reason == "length"
     assert client.generate("x", images=[TEXTS[0]], options={"num_predict": -1, "stop": ["\n\n"]}).response == caption
-    wide = client.generate("x", images=[TEXTS[0]], options={"beam_size": 10, "length_penalty": 0.2}).response
-    assert wide == caption_of(server, beam_size="10", length_penalty="0.2")
+    wide = client.generate("x", images=[TEXTS[0]], options={"beam_size": 4, "length_penalty": 0.2}).response
+    assert wide == caption_of(server, beam_size="4", length_penalty="0.2")
     sampled = [
         client.generate("x", images=[TEXTS[0]], options={"temperature": 1.8, "seed": s}).response for s in (3, 3, 4)
     ]
@@ -152,7 +152,7 @@ def test_the_model_is_loaded_and_stays(client):
 def test_refusals(server, images, status, words):
     message = {"role": "user", "content": QUESTION, "images": images}
     for path, asked in (("generate", {"prompt": QUESTION, "images": images}), ("chat", {"messages": [message]})):
-        for stream in (False, True):
+        for stream in (False, True) if status != 413 else (True,):  # that is much to send
             answer = post(server, f"/api/{path}", model="x", stream=stream, **asked)
             assert answer.status_code == status and list(answer.json()) == ["error"], answer.text
             assert words in answer.json()["error"]
