@@ -16,6 +16,7 @@ from model.answer import describe_captions
 from model.captioner import Captioner, DecodingOptions, warn_of_ignored
 from model.errors import ImageRefused
 from model.images import decode_image
+from model.style.captions import caption_images
 
 Decoded = Image.Image | Record
 """An image, or {"error": {"code", "message"}}."""
@@ -45,7 +46,7 @@ class Job:
 
     def _describe(self, batch: list[tuple[str, Decoded]]) -> list[Record]:
         images = [found for _, found in batch if isinstance(found, Image.Image)]
-        captions = iter(self.captioner.caption(images, self.options) if images else ())
+        captions = iter(caption_images(self.captioner, images, self.options) if images else ())
         return [
             {"path": path}
             | (describe_captions(next(captions), self.captioner) if isinstance(found, Image.Image) else found)

@@ -143,7 +143,7 @@ class Run:
             if job:
                 self._caption(job, iter(todo), journal.append)
             with closing(journal.records()) as new:
-                records = partial(self._merged, new, frozenset(left), finished)
+                records = partial(_merged, list(self.find()), new, frozenset(left), finished)
                 finish(self.parsed.output, run, weights, records, self.format.write_file, finished)
             journal.remove()
         gone = f"; {finished.gone:,} gone" if finished.gone else ""
@@ -161,12 +161,6 @@ class Run:
                     todo.append(path)
         self.tally.before = self.tally.done
         return todo
-
-    def _merged(self, new: RecordFile, wanted: Collection[str], finished: Finished) -> Iterator[Record]:
-        """Of the photographs in their order."""
-        for path in self.find():
-            if record := new.get(path) if path in wanted else finished.get(path):
-                yield record
 
     def _count(self) -> None:
         self.tally.total = sum(1 for _ in self.find())
@@ -246,6 +240,13 @@ class Run:
         tally = self.tally
         failed = f", {tally.failed:,} of them failed" if tally.failed else ""
         print(f"nothing to do: {tally.done:,} of {tally.total:,} done{failed}", file=sys.stderr)
+
+
+def _merged(paths: Iterable[str], new: RecordFile, wanted: Collection[str], finished: Finished) -> Iterator[Record]:
+    """Of the photographs in their order, those that were wanted from the new records."""
+    for path in paths:
+        if record := new.get(path) if path in wanted else finished.get(path):
+            yield record
 
 
 def _with_copy(record: Record, folder: Path) -> Record:

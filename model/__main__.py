@@ -18,6 +18,7 @@ from model.captioner import warn_of_ignored
 from model.errors import LOADING_ERRORS, ImageRefused, OptionRefused
 from model.images import decode_image
 from model.registry import load_captioner
+from model.style.captions import caption_images
 
 _MOVED = ("caption", "search")
 
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except (OSError, ImageRefused) as error:
             print(f"{path}: {error}", file=sys.stderr)
             continue
-        [captions] = captioner.caption([image], options)
+        [captions] = caption_images(captioner, [image], options)
         sys.stdout.writelines(text_lines(path, describe_captions(captions, captioner)))
         captioned += 1
     return 0 if captioned == len(parsed.photographs) else 1 if captioned else 2

@@ -22,19 +22,21 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Method = Literal["beam", "greedy", "sample"]
+Style = Literal["caption", "alt"]
 
 
 def _option(default: Any, help: str, **bounds: Any) -> Any:
     """A field of DecodingOptions with the range that is checked, documented and offered on the page.
 
-    `methods` names those it means something to, where not to all.
+    `methods` and `styles` name those it means something to, where not to all.
     """
     return field(default=default, metadata={"help": help, **bounds})
 
 
 @dataclass(frozen=True)
 class DecodingOptions:
-    """How a sentence is chosen. The fields' metadata holds their ranges, for whoever validates or documents them.
+    """How a sentence is chosen, and told. The fields' metadata holds their ranges, for whoever validates or documents
+    them. `style` and `gendered` are heeded by model.style.captions, for every back end.
 
     Raises OptionRefused where a value is out of its range.
     """
@@ -82,6 +84,12 @@ class DecodingOptions:
         maximum=2,
     )
     attention: bool = _option(False, "also give the attention grid of every word")
+    style: Style = _option(
+        "caption",
+        "caption: in the model's own words; alt: alt text to publish, of at most 125 characters",
+        choices=("caption", "alt"),
+    )
+    gendered: bool = _option(False, "keep words that tell people's gender (alt)", styles=("alt",))
 
     def __post_init__(self) -> None:
         for option in dataclasses.fields(self):
@@ -127,7 +135,7 @@ def parse_bool(name: str, text: str) -> bool:
 def _parse(name: str, text: str, kind: str, metadata: Mapping[str, Any]) -> Any:
     if kind == "bool":
         return parse_bool(name, text)
-    if kind == "Method":
+    if "choices" in metadata:
         return text
     try:
         return float(text) if kind == "float" else int(text)
@@ -176,6 +184,7 @@ class Caption:
     log_probability: float
     """Natural logarithm, over all words and the end of the sentence."""
     words: tuple[Word, ...]
+    """The model's own, whatever the style of `text`."""
     low_confidence: bool = False
     """The photograph is unlike those that the model was trained on: whatever it says of it is a guess."""
     tags: tuple[Tag, ...] = ()

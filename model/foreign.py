@@ -17,6 +17,7 @@ TORCH, SAFETENSORS, PICKLE, ONNX, TEXT = "torch", "safetensors", "pickle", "ONNX
 """Kinds that a reader may want."""
 
 _BEGINNING = 1024  # bytes
+_LINE = 60  # characters of a text that are told
 _LONGEST_HEADER = 100_000_000  # bytes, as the safetensors library has it
 _ANOTHERS = "of another program, which cannot be read here"
 _UNPACK = "unpack it first"
@@ -85,7 +86,8 @@ def _recognised(path: Path, start: bytes) -> tuple[str, str]:
     if re.match(rb"\x08[\x01-\x1e][\x12\x3a]", start):  # a protocol buffer: its version, then who made it or the graph
         return ONNX, f"a graph of ONNX, {_ANOTHERS}"
     if _is_text(path, start):
-        return TEXT, "text"
+        line = start.decode("utf-8", "ignore").partition("\n")[0]
+        return TEXT, f"text, which begins with {line.strip()[:_LINE]!r}"
     return "", ""
 
 

@@ -57,6 +57,10 @@ class Ngrams:
     def index(self) -> dict[str, int]:
         return {text: number for number, text in enumerate(self.texts)}
 
+    def tag(self, word: str) -> int:
+        """The number of the tag that the word belongs to, -1 for none."""
+        return int(self.tag_of[self.index[word]]) if word in self.index else -1
+
     def seen_in(self, probabilities: Floats) -> Expected:
         """What to expect of a picture of which the n-grams have these probabilities (ngrams)."""
         p = np.clip(probabilities, SMALLEST, 1 - SMALLEST).astype(np.float64)

@@ -36,6 +36,15 @@ class Calibration:
         return so
 
 
+def calibrated(raw: Floats, kinds: Sequence[str], calibrations: Mapping[str, Calibration]) -> Floats:
+    """(…, tags), each tag by the calibration of its kind."""
+    result = raw.copy()
+    for kind, calibration in calibrations.items():
+        own = np.array(kinds) == kind
+        result[..., own] = calibration(raw[..., own])
+    return result
+
+
 @dataclass(frozen=True)
 class SecondLook:
     ngrams: Ngrams
@@ -70,11 +79,7 @@ class SecondLook:
 
     def named(self, probabilities: Floats) -> Floats:
         """(tags): how likely somebody who describes the picture names each; from (ngrams)."""
-        raw: Floats = raw_tags(self.ngrams, probabilities[None])[0]
-        kinds = np.array(self.ngrams.kinds)
-        for kind, calibrated in self.calibrations.items():
-            raw[kinds == kind] = calibrated(raw[kinds == kind])
-        return raw
+        return calibrated(raw_tags(self.ngrams, probabilities[None])[0], self.ngrams.kinds, self.calibrations)
 
     def tags(self, named: Floats) -> tuple[Tag, ...]:
         """The likeliest, of `named` (tags)."""
@@ -83,7 +88,7 @@ class SecondLook:
 
     def support(self, word: str, named: Floats) -> float | None:
         """How likely the picture shows what the word says; None for a word that is no tag."""
-        tag = self.ngrams.tag_of[self.ngrams.index[word]] if word in self.ngrams.index else -1
+        tag = self.ngrams.tag(word)
         return float(named[tag]) if tag >= 0 else None
 
     def state(self) -> dict[str, Any]:
@@ -133,20 +138,24 @@ def _said(caption: Caption) -> tuple[list[str], list[float]]:
     return words, [*each, caption.log_probability - sum(each)]
 
 
-def guide(ngrams: Ngrams, probabilities: Tensor, words: Sequence[str], strength: float) -> Tensor:
-    """(photographs, words): what the search adds to the log-probability of each of its vocabulary's words, `strength`
-    times the log-ratio of those that are tags; from probabilities (photographs, ngrams).
-    """
-    numbers = [
-        (place, number)
-        for place, word in enumerate(words)
-        if (number := ngrams.index.get(word, -1)) >= 0 and ngrams.tag_of[number] >= 0
-    ]
-    places, known = torch.tensor(numbers, dtype=torch.long, device=probabilities.device).view(-1, 2).T
-    priors = torch.from_numpy(ngrams.priors).to(probabilities)[known]
-    added = probabilities.new_zeros(len(probabilities), len(words))
-    added[:, places] = strength * (probabilities[:, known].clamp_min(SMALLEST) / priors).log()
-    return added
+class Guide:
+    """What leads the search of a decoder of these words: the tags among them."""
+
+    def __init__(self, ngrams: Ngrams, words: Sequence[str]) -> None:
+        tags = [(place, ngrams.index[word]) for place, word in enumerate(words) if ngrams.tag(word) >= 0]
+        self._places, self._known = torch.tensor(tags, dtype=torch.long).view(-1, 2).T
+        self._priors = torch.from_numpy(ngrams.priors)[self._known]
+        self._words = len(words)
+
+    def __call__(self, probabilities: Tensor, strength: float) -> Tensor:
+        """(photographs, words): what the search adds to the log-probability of each word, `strength` times the
+        log-ratio of those that are tags; from probabilities (photographs, ngrams).
+        """
+        places, known = (part.to(probabilities.device) for part in (self._places, self._known))
+        added = probabilities.new_zeros(len(probabilities), self._words)
+        ratios = probabilities[:, known].clamp_min(SMALLEST) / self._priors.to(probabilities)
+        added[:, places] = strength * ratios.log()
+        return added
 
 
 def raw_tags(ngrams: Ngrams, probabilities: Floats) -> Floats:

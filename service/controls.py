@@ -10,6 +10,7 @@ from model.captioner import DecodingOptions
 _CAPTIONS = 3  # the API gives one; the page shows what the model considered besides, as many as its beam holds
 _LABELS = {
     "num_captions": "Captions",
+    "gendered": "Gendered words",
     "max_words": "Words at most",
     "no_repeat_ngram_size": "Words in a run that may not repeat",
     "top_p": "Top-p",

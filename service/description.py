@@ -77,8 +77,8 @@ def limits(settings: Settings) -> dict[str, Any]:
 
 def describe_option(option: dataclasses.Field[Any]) -> dict[str, Any]:
     """A field of DecodingOptions as JSON Schema, from the metadata that requests are checked by."""
-    kinds = {"Method": "string", "int": "integer", "int | None": "integer", "float": "number", "bool": "boolean"}
-    schema: dict[str, Any] = {"type": kinds[str(option.type)], "description": option.metadata["help"]}
+    kinds = {"int": "integer", "int | None": "integer", "float": "number", "bool": "boolean"}
+    schema: dict[str, Any] = {"type": kinds.get(str(option.type), "string"), "description": option.metadata["help"]}
     if "choices" in option.metadata:
         schema["enum"] = list(option.metadata["choices"])
     schema |= {bound: option.metadata[bound] for bound in ("minimum", "maximum") if bound in option.metadata}

@@ -142,7 +142,7 @@ def _answers() -> dict[str, Schema]:
             "type": "object",
             "additionalProperties": {"type": "number", "minimum": 0},
             "required": ["total"],
-            "description": "milliseconds by stage: decode, queue, encoder, decoder, image, total",
+            "description": "milliseconds by stage: decode, queue, encoder, decoder, style (alt), image, total",
         },
     }
     return {
@@ -160,10 +160,10 @@ def _answers() -> dict[str, Schema]:
         "Result": exactly(captions | moment, optional=("image",)),
         "Caption": exactly(
             {
-                "text": {"type": "string"},
+                "text": {"type": "string", "description": "in the style that was asked for"},
                 "log_probability": {"type": "number", "maximum": 0, "description": "of all words and the end"},
                 "mean_probability": _PROBABILITY | {"description": "the geometric mean of a word's"},
-                "words": list_of(reference("Word")),
+                "words": list_of(reference("Word"), description="the model's own, whatever the style"),
             }
         ),
         "Word": exactly(

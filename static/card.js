@@ -142,6 +142,9 @@ export class Card {
     this.#caption = caption;
     this.#view.show(caption);
     this.#find(".support").textContent = supportOf(caption);
+    const told = this.#find(".alt-text");
+    told.hidden = this.#settings.style !== "alt"; // else the words alone say the same
+    told.textContent = caption.text;
     this.#find("img").alt = caption.text;
     const at = this.#answer.captions.indexOf(caption);
     this.element.querySelectorAll(".ranking button").forEach((b, i) => b.setAttribute("aria-pressed", i === at));

@@ -3,11 +3,11 @@
 
 const form = document.getElementById("settings");
 const controls = [...form.elements].filter((control) => control.name);
-const [method, beamSize, numCaptions] = ["method", "beam_size", "num_captions"].map((name) => form.elements[name]);
+const { method, style, beam_size: beamSize, num_captions: numCaptions } = form.elements;
 
-/** Name to value of what the chosen method heeds; what is left empty is left to the API. */
+/** Name to value of what the chosen method and style heed; what is left empty is left to the API. */
 export function currentSettings() {
-  return Object.fromEntries(heeded().filter(({ value }) => value !== "").map(({ name, value }) => [name, value]));
+  return Object.fromEntries(heeded().map((c) => [c.name, valueOf(c)]).filter(([, value]) => value !== ""));
 }
 
 export function startSettings() {
@@ -21,24 +21,36 @@ export function startSettings() {
 const heeded = () => controls.filter(isHeeded);
 
 function isHeeded(control) {
-  const { methods } = control.closest(".field").dataset;
-  return !methods || methods.split(" ").includes(method.value);
+  const { methods, styles } = control.closest(".field").dataset;
+  const isAmong = (value, those) => !those || those.split(" ").includes(value);
+  return isAmong(method.value, methods) && isAmong(style.value, styles);
 }
 
-const defaultOf = (control) =>
-  control.type === "select-one" ? [...control.options].find((o) => o.defaultSelected).value : control.defaultValue;
+const isBox = (control) => control.type === "checkbox";
 
-const isChanged = (control) => control.validity.valid && control.value !== defaultOf(control);
+const valueOf = (control) => (isBox(control) ? String(control.checked) : control.value);
+
+function defaultOf(control) {
+  if (isBox(control)) return String(control.defaultChecked);
+  return control.options ? [...control.options].find((o) => o.defaultSelected).value : control.defaultValue;
+}
+
+const isChanged = (control) => control.validity.valid && valueOf(control) !== defaultOf(control);
 
 function readAddress() {
   const given = new URLSearchParams(location.search);
   for (const control of controls) {
-    const before = control.value;
     const text = given.get(control.name);
-    if (!text || (control !== method && Number.isNaN(Number(text)))) continue; // a slider would go to its middle
-    control.value = text; // a slider keeps itself in its range
-    if (!control.value || !control.validity.valid) control.value = before;
+    if (text && isBox(control)) control.checked = text === "true";
+    else if (text) read(control, text);
   }
+}
+
+function read(control, text) {
+  if (!control.options && Number.isNaN(Number(text))) return; // a slider would go to its middle
+  const before = control.value;
+  control.value = text; // a slider keeps itself in its range
+  if (!control.value || !control.validity.valid) control.value = before;
 }
 
 function refresh(touched) {
@@ -50,10 +62,10 @@ function refresh(touched) {
     if (shown) shown.textContent = control.value;
   }
   const changed = heeded().filter(isChanged);
-  const query = new URLSearchParams(changed.map(({ name, value }) => [name, value])).toString();
+  const query = new URLSearchParams(changed.map((control) => [control.name, valueOf(control)])).toString();
   history.replaceState(null, "", query ? `?${query}` : location.pathname);
   document.getElementById("changed").textContent = changed
-    .map((control) => `${control.labels[0].textContent.toLowerCase()} ${control.value}`)
+    .map((control) => control.labels[0].textContent.toLowerCase() + (isBox(control) ? "" : ` ${control.value}`))
     .join(" · ");
 }
 

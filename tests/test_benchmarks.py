@@ -8,7 +8,7 @@ import pytest
 import torch
 import tyro
 
-from benchmarks import client, comparison, doors, latency, load, memory, report, soak, training, variants
+from benchmarks import client, comparison, doors, latency, load, memory, report, soak, style, training, variants
 from benchmarks.asking import DOORS
 from benchmarks.measure import MatrixProduct, multiply_adds
 from benchmarks.photographs import SIZE, photographs
@@ -149,3 +149,19 @@ def test_an_epochs_time_is_told_by_part(tmp_path):
     assert before["photographs"] == after["photographs"] == 4 and after["decoding_once"] > 0
     lines = training.describe(record).splitlines()
     assert lines[2].startswith("| self_critical, before |") and lines[3].startswith("| self_critical, after |")
+
+
+def test_who_is_described_how_is_counted_before_and_after():
+    told = [
+        ("a man runs", ["a man runs", "a guy runs", "a dog"]),
+        ("a man runs", ["a woman runs", "her run", "a man"]),
+        ("a dog runs", ['a man in a "girls" shirt']),
+        ("a cowboy hat", ["a person", "a child", "a dog"]),
+    ]
+    groups = style.by_group([{"caption": caption, "references": references} for caption, references in told])
+    assert {group: row["photographs"] for group, row in groups.items()} == {
+        "male": 2, "female": 1, "both": 0, "neither": 1, "nobody": 0,
+    }  # fmt: skip
+    assert groups["male"]["before"] == {"male": 1, "female": 0, "both": 0, "neither": 0, "nobody": 1}
+    assert groups["female"]["before"]["male"] == 1 and groups["female"]["after"]["neither"] == 1
+    assert groups["neither"]["before"]["nobody"] == groups["neither"]["after"]["nobody"] == 1

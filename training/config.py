@@ -186,7 +186,7 @@ class Config:
         return deciding(self, left_out)
 
 
-_FOLDERS = ("--data", "--rehearse")  # several are several flags
+_FOLDERS = ("--data", "--captions", "--rehearse")  # several are several flags
 _RENAMED = {"views": "augmentations", "start_share": "wise_ft_weight"}
 _GONE = {"cell_dropout": ("0", "0.0"), "architecture": ("top-down",), "reward_processes": tuple("123456789")}
 """Settings that are no more, with the values that said what is now always so."""

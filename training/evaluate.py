@@ -27,6 +27,7 @@ from model.errors import LOADING_ERRORS, OptionRefused
 from model.files import atomic_write
 from model.registry import load_captioner
 from model.settings import ModelSettings
+from model.style.captions import caption_images
 from training.data.features import TooManyRefused, check_refused
 from training.data.names import printable
 from training.data.records import (
@@ -75,7 +76,7 @@ def caption_records(
                     tqdm.write(f"skipped {record.name}: {image}")
                 else:
                     images[record.name] = image
-            found = captioner.caption(list(images.values()), options)
+            found = caption_images(captioner, list(images.values()), options)
             captions |= {name: ranked[0] for name, ranked in zip(images, found, strict=True)}
             bar.update(len(records[start : start + batch_size]))
     return captions, refused

@@ -279,7 +279,7 @@ class FineTuning(Trainer):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    words = one_by_one(sys.argv[1:] if arguments is None else arguments, ("--rehearse",))
+    words = one_by_one(sys.argv[1:] if arguments is None else arguments, ("--captions", "--rehearse"))
     return run_training(lambda: FineTuning(tyro.cli(Config, args=words, description=__doc__)), _INTERRUPTED)
 
 

@@ -29,7 +29,7 @@ from model.files import atomic_write
 from training.data.features import TooManyRefused, compute_features
 from training.data.lists import locate
 from training.data.mixture import read_datasets
-from training.data.records import DatasetRefused, Split, in_split, spread
+from training.data.records import DatasetRefused, Split, in_split, name_lists, spread
 from training.objectives.heads import Seen, describe_heads, learn_heads, look_at
 from training.objectives.ngrams import NgramConfig
 
@@ -58,6 +58,8 @@ def learn(config: Config) -> dict[str, Any]:
     checkpoint.verify(vocabulary)
     network = Network.from_checkpoint(checkpoint)
     datasets = read_datasets(config.data, captions=locate(config.captions, config.data))
+    for dataset in datasets:
+        print(name_lists(dataset.records))
 
     def look(split: Split) -> dict[str, Seen]:
         found = {}

@@ -116,6 +116,7 @@ class CnnLstmCaptioner:
         else:
             self.encoder, self.decoder = network.encoder.folded().to(device), network.decoder.to(device)
         self.heads = heads.to(device)
+        self.writer = CaptionWriter(vocabulary, heads.second_look)
         self.capabilities = replace(CAPABILITIES, second_look=heads.second_look is not None)
         self.vocabulary, self.preprocessing, self.device, self.digest = vocabulary, preprocessing, device, digest
 
@@ -160,12 +161,11 @@ class CnnLstmCaptioner:
             features = self._features(images)
             unlike, probabilities = self.heads.unlike(features), self.heads.probabilities(features)
         with stopwatch.stage("decoder"):
-            writer = CaptionWriter(self.vocabulary, self.heads.second_look, options)
             state: Any = self.decoder.init_state(features)  # of a type for each kind of decoder
-            found = writer.search(self.decoder.step, state, len(images), probabilities, features.device)
+            found = self.writer.search(self.decoder.step, state, len(images), probabilities, options, features.device)
             if self.tta and options.attention:
                 found = [[replace(each, attention=_on_one_grid(each.attention)) for each in own] for own in found]
-            return writer.captions(found, unlike, probabilities)
+            return self.writer.captions(found, unlike, probabilities, options)
 
     def _features(self, images: Sequence[Image.Image]) -> Tensor:
         """Grid features (images, cells, channels), with test-time augmentation of the mirrored images, too."""

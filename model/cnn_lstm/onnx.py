@@ -56,7 +56,7 @@ class OnnxCaptioner:
         """`encoder` and `decoder_step` are sessions of ONNX Runtime, `digest` is of the checkpoint they come from."""
         self.encoder, self.decoder_step = encoder, decoder_step
         self.vocabulary, self.preprocessing, self.digest = vocabulary, preprocessing, digest
-        self.second_look = second_look
+        self.writer = CaptionWriter(vocabulary, second_look)
         self.capabilities = replace(CAPABILITIES, second_look=second_look is not None)
 
     @classmethod
@@ -82,7 +82,8 @@ class OnnxCaptioner:
         manifest = _read_json(folder / MANIFEST)
         if manifest.get("format") != FORMAT:
             raise CheckpointMismatch(f"{folder / MANIFEST} is not of the format '{FORMAT}'")
-        for name in manifest["files"]:
+        has_second_look = SECOND_LOOK in manifest["files"]
+        for name in (ENCODER, DECODER_STEP, VOCABULARY, *((SECOND_LOOK,) if has_second_look else ())):
             kind = ONNX if name in (ENCODER, DECODER_STEP) else TEXT
             if found := describe_foreign(folder / name, kind):
                 raise CheckpointMismatch(f"{folder / name} is not what was exported: {found}")
@@ -97,9 +98,7 @@ class OnnxCaptioner:
         numbers = manifest["preprocessing"]
         preprocessing = Preprocessing(numbers["image_size"], tuple(numbers["mean"]), tuple(numbers["std"]))
         vocabulary = Vocabulary(_read_json(folder / VOCABULARY)["words"])
-        second_look = None
-        if SECOND_LOOK in manifest["files"]:
-            second_look = SecondLook.from_state(_read_json(folder / SECOND_LOOK))
+        second_look = SecondLook.from_state(_read_json(folder / SECOND_LOOK)) if has_second_look else None
         return cls(encoder, decoder_step, vocabulary, preprocessing, manifest["source"]["sha256"], second_look)
 
     def caption(
@@ -116,9 +115,8 @@ class OnnxCaptioner:
             values, mean, unlike, probabilities = map(torch.from_numpy, self.encoder.run(None, {"pixels": pixels}))
         with stopwatch.stage("decoder"):
             state = OnnxState(values, (mean, *(torch.zeros_like(mean) for _ in STATE[1:])))
-            writer = CaptionWriter(self.vocabulary, self.second_look, options)
-            found = writer.search(self._step, state, len(images), probabilities)
-            return writer.captions(found, unlike, probabilities)
+            found = self.writer.search(self._step, state, len(images), probabilities, options)
+            return self.writer.captions(found, unlike, probabilities, options)
 
     def _step(self, tokens: Tensor, state: OnnxState) -> tuple[Tensor, OnnxState, Tensor]:
         """See `model.cnn_lstm.decoder.Decoder.step`."""

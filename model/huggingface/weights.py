@@ -98,9 +98,9 @@ def weight_files(folder: Path) -> list[Path]:
 def _foreign(files: Iterable[Path]) -> str | None:
     """The first that is something else by its beginning, and what."""
     for file in files:
-        wanted = {".safetensors": (SAFETENSORS,), ".bin": (TORCH,)}.get(file.suffix, _ANY)
-        if found := describe_foreign(file, *wanted):
-            return f"{file} is not what its name says: {found}"
+        kind = {".safetensors": SAFETENSORS, ".bin": TORCH}.get(file.suffix)
+        if found := describe_foreign(file, *([kind] if kind else _ANY)):
+            return f"{file} {'does not hold weights' if kind else 'is not what its name says'}: {found}"
     return None
 
 

@@ -118,6 +118,7 @@ def serve(descriptor: int) -> None:
 
 def _answer(connection: Connection) -> None:
     from model.registry import load_captioner  # brings PyTorch, which the parent does without
+    from model.style.captions import caption_images
 
     settings: Settings = connection.recv()
     try:
@@ -132,7 +133,7 @@ def _answer(connection: Connection) -> None:
         warn_of_ignored(captioner, options)
         stopwatch = Stopwatch()
         try:
-            ranked = captioner.caption(images, options, stopwatch)
+            ranked = caption_images(captioner, images, options, stopwatch)
         except Exception as error:  # a photograph that it fails of is not the end of the others
             connection.send(_failure(error))
         else:

@@ -41,6 +41,13 @@ def arguments(plan, *more):
     return ["--input", plan.input, "--output", plan.output, *sizes, *files, *more]
 
 
+def without_none(value):
+    """A column has a value in every row: what a record lacks is null there."""
+    if isinstance(value, dict):
+        return {name: without_none(one) for name, one in value.items() if one is not None}
+    return [without_none(one) for one in value] if isinstance(value, list) else value
+
+
 def test_parquet_holds_all_of_the_records(plan):
     tasks, left = tasks_left(plan)
     assert left == tasks and [len(task.photographs) for task in tasks] == [2, 1]
@@ -48,9 +55,8 @@ def test_parquet_holds_all_of_the_records(plan):
     assert [worker(task.row())["failed"] for task in tasks] == [0, 1]
     for task in tasks:
         rows = parquet.read_table(worker.output.root + "/" + part_name(task.part, "parquet")).to_pylist()
-        rows = [{name: value for name, value in row.items() if value is not None} for row in rows]
         [expected] = worker.job.run(task.photographs)
-        assert rows == json.loads(json.dumps(expected))
+        assert without_none(rows) == without_none(json.loads(json.dumps(expected)))
     assert tasks_left(plan) == (tasks, [])
 
 

@@ -143,7 +143,7 @@ def test_copies_with_the_caption_in_them(folder, tmp_path, monkeypatch, capsys):
     (tmp_path / "trip" / "a.jpg").write_bytes((folder / "00.jpg").read_bytes())
     (tmp_path / "trip" / "b.gif").write_bytes(encoded(Image.new("RGB", (48, 48)), "GIF"))
     (tmp_path / "list.txt").write_text("trip\n")
-    command = ["caption", "--from", "list.txt", "--write-metadata", "trip/copies", *QUICK]
+    command = ["caption", "--from", "list.txt", "--write-metadata", "trip/copies", "--style", "alt", *QUICK]
     for _ in range(2):  # the copies are no photographs of the collection
         assert main(command) == 1
         first, second = records(capsys.readouterr().out)
@@ -151,6 +151,7 @@ def test_copies_with_the_caption_in_them(folder, tmp_path, monkeypatch, capsys):
     with Image.open(first["copy"]) as copy:
         description = copy.getxmp()["xmpmeta"]["RDF"]["Description"]
     assert description["description"]["Alt"]["li"]["text"] == first["caption"]
+    assert first["caption"].endswith(".")
     assert (tmp_path / "trip" / "a.jpg").read_bytes() == (folder / "00.jpg").read_bytes()
 
 

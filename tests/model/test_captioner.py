@@ -19,10 +19,11 @@ def test_parse():
             "temperature": "0.5",
             "seed": "7",
             "attention": "true",
+            "style": "alt",
             "other": "x",
         }
     )
-    assert options == DecodingOptions(method="sample", num_captions=2, temperature=0.5, seed=7, attention=True)
+    assert options == DecodingOptions("sample", num_captions=2, temperature=0.5, seed=7, attention=True, style="alt")
     assert DecodingOptions.parse({"beam_size": ""}) == DecodingOptions()
 
 
@@ -46,12 +47,19 @@ def test_parse():
         ("length_penalty", "-1", "between 0 and 2"),
         ("seed", "-1", "between 0 and 2147483647"),
         ("attention", "maybe", "true or false"),
+        ("style", "prose", "caption, alt"),
+        ("gendered", "perhaps", "true or false"),
     ],
 )
 def test_what_is_out_of_range_is_named_with_its_range(name, text, words):
     with pytest.raises(OptionRefused, match=words) as refused:
         DecodingOptions.parse({name: text})
     assert refused.value.name == name and name in str(refused.value)
+
+
+def test_a_beam_gives_no_more_captions_than_it_holds():
+    with pytest.raises(OptionRefused, match=r"at most beam_size \(3\)"):
+        DecodingOptions(beam_size=3, num_captions=4)
 
 
 def test_greedy_gives_one_caption():

@@ -80,7 +80,8 @@ WANTED_BY_SOME = {
     "torch of before 1.6": (saved(TENSORS, _use_new_zipfile_serialization=False), TORCH, "a file of torch.save"),
     "a pickle": (pickle.dumps({"a": 1}), PICKLE, "a pickle of Python, which may hold code: nothing of it was run"),
     "ONNX": (ONNX_GRAPH, ONNX, "a graph of ONNX"),
-    "text": (b"a\nblue\ncat\n", TEXT, "it is text"),
+    "text": (b"a\nblue\ncat\n", TEXT, "it is text, which begins with 'a'"),
+    "a server's answer": (b"404: Not Found", TEXT, "it is text, which begins with '404: Not Found'"),
     "JSON": (json.dumps({"é": 1}, ensure_ascii=False).encode(), TEXT, "it is text"),
 }
 

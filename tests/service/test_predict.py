@@ -8,6 +8,7 @@ import pytest
 import requests
 from PIL import Image
 
+from model.style.alt_text import alt_text
 from tests.pictures import drawn, encoded, photograph
 
 
@@ -42,6 +43,17 @@ def test_the_contract(server, cat):
     assert "cat" in {tag["name"] for tag in body["tags"]} and any("support" in word for word in caption["words"])
     assert body["model"]["digest"] == requests.get(server.url + "/health", timeout=10).json()["digest"]
     assert set(body["timing_ms"]) == {"decode", "queue", "encoder", "decoder", "image", "total"}
+
+
+@pytest.mark.parametrize("gendered", [True, False])
+def test_alt_text(server, gendered):
+    """Of the same captions, whose words stay the model's own."""
+    astronaut = encoded(photograph("astronaut"), "JPEG")
+    plain = predict(server, astronaut, num_captions=3).json()["captions"]
+    body = predict(server, astronaut, query={"style": "alt", "gendered": gendered}).json()
+    [told] = body["captions"]
+    assert body["caption"] == told["text"] == alt_text(plain[0]["text"], gendered)
+    assert told | {"text": ""} == plain[0] | {"text": ""} and "style" in body["timing_ms"]
 
 
 def test_it_says_what_the_library_says(server, cat, captioner):

@@ -42,17 +42,23 @@ def test_the_list_is_asked_for_chosen_and_named(data, name, capsys):
         assert f"captions: {data}/wolves.csv" in printed.out + printed.err
 
 
-def test_the_list_is_no_setting_of_a_recipe_but_may_stand_in_one(data, capsys):
-    (data / "recipe.yaml").write_text("captions: wolves.csv\ninit: nowhere\n")
+def test_lists_may_stand_in_a_recipe_and_the_command_line_goes_before(data, capsys):
+    (data / "more.csv").write_text("image,caption\n0000.jpg,A fox\n")
+    (data / "recipe.yaml").write_text("captions: [wolves.csv, more.csv]\ninit: nowhere\n")
+    command = ["--config", str(data / "recipe.yaml"), "--data", str(data)]
     main = import_module("training.train").main
-    assert main(["--config", str(data / "recipe.yaml"), "--data", str(data)]) == 2
-    assert "wolves.csv" in capsys.readouterr().out
+    assert main(command) == 2
+    assert f"captions: {data}/wolves.csv, {data}/more.csv\n" in capsys.readouterr().out
+    assert main([*command, "--captions", "wolves.csv"]) == 2
+    assert f"captions: {data}/wolves.csv\n" in capsys.readouterr().out
 
 
 def test_of_the_rehearsed_folder_too(data, tmp_path, capsys):
     other = write(tmp_path / "other", "karpathy", 12)
     (other / "wolves.csv").write_bytes((data / "wolves.csv").read_bytes())
     main = import_module("training.train").main
-    command = ["--data", str(data), "--rehearse", str(other), "--captions", "data/wolves.csv", "--min-count", "1"]
+    command = ["--data", str(data), "--rehearse", str(other), "--init", "nowhere", "--captions", "data/wolves.csv"]
     assert main(command) == 2
     assert f"{other}/dataset_flickr8k.json; {other}/wolves.csv. Choose" in capsys.readouterr().err
+    assert main([*command, "--captions", "other/wolves.csv"]) == 2
+    assert f"captions: {data}/wolves.csv\ncaptions: {other}/wolves.csv\n" in capsys.readouterr().out

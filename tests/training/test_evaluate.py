@@ -27,7 +27,10 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def result(data, tmp_path_factory):
     output = tmp_path_factory.mktemp("evaluation")
-    arguments = ["--data", str(data), "--split", "test", "--output", str(output), "--beam-size", "5", *MODEL]
+    above = tmp_path_factory.mktemp("above")
+    (above / "linked").symlink_to(data)
+    (above / "round").symlink_to(above)
+    arguments = ["--data", str(above), "--split", "test", "--output", str(output), "--beam-size", "5", *MODEL]
     assert main(arguments) == 0
     assert (output / "reliability.png").read_bytes().startswith(b"\x89PNG")
     assert (output / "contact_sheet.jpg").read_bytes().startswith(b"\xff\xd8")

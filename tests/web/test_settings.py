@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from model.captioner import DecodingOptions
 from model.errors import OptionRefused
 from tests.web.conftest import DESKTOP, opened
-from tests.web.gestures import caption, card, choose, listen, sent_options, wait_until
+from tests.web.gestures import caption, card, choose, listen, picture, sent_options, wait_until
 
 OPTIONS = {
     option.name: option for option in dataclasses.fields(DecodingOptions) if option.name not in ("attention", "rerank")
@@ -40,13 +40,17 @@ def test_they_are_folded_away(page):
 def test_they_mirror_the_apis_ranges(desktop):
     controls = desktop.evaluate(
         "[...document.querySelectorAll('#settings [name]')].map(c => "
-        "({name: c.name, min: c.min, max: c.max, choices: [...c.options ?? []].map(o => o.value), value: c.value}))"
+        "({name: c.name, min: c.min, max: c.max, choices: [...c.options ?? []].map(o => o.value), value: c.value, "
+        "checked: c.checked}))"
     )
     assert [control["name"] for control in controls] == list(OPTIONS)
     for control in controls:
         option = OPTIONS[control["name"]]
         if "choices" in option.metadata:
             assert tuple(control["choices"]) == option.metadata["choices"]
+        elif option.type == "bool":
+            assert (control["value"], control["checked"]) == ("true", option.default)
+            continue
         else:
             assert float(control["min"]) == option.metadata["minimum"]
             assert float(control["max"]) == option.metadata["maximum"]
@@ -78,14 +82,14 @@ def test_every_setting_that_can_be_made_is_accepted(desktop, method):
     listen(desktop)
     desktop.get_by_label("Method").select_option(method)
     for number, end in enumerate(("min", "max")):
-        for control in desktop.locator("#settings input:visible").all():
+        for control in desktop.locator("#settings input[min]:visible").all():
             set_to(desktop, control.get_attribute("name"), control.get_attribute(end))
         choose(desktop)
         wait_until(desktop, "done", number)
         sent = sent_options(desktop)
         DecodingOptions.parse(sent)
         assert sent["method"] == method
-        heeded = {name for name, o in OPTIONS.items() if method in o.metadata.get("methods", (method,))}
+        heeded = {name for name, o in OPTIONS.items() if method in o.metadata.get("methods", (method,))} - {"gendered"}
         assert set(sent) == heeded | {"attention", "include_image"}
 
 
@@ -107,12 +111,36 @@ def test_settings_are_sent_and_shown(page):
         "top_p": "0.9",
         "guidance": "0.2",
         "seed": "7",
+        "style": "caption",
         "attention": "true",
         "include_image": "",
     }
     assert 1 < card(page).locator(".ranking li").count() <= 4
     expect(page.locator("#changed")).to_have_text("method sample · captions 4 · temperature 0.5 · seed 7")
     assert query(page) == "?method=sample&num_captions=4&temperature=0.5&seed=7"
+
+
+def test_alt_text(desktop, server):
+    unfold(desktop)
+    expect(desktop.get_by_label("Gendered words")).to_be_hidden()
+    desktop.get_by_label("Style").select_option("alt")
+    desktop.get_by_label("Gendered words").check()
+    expect(desktop.locator("#changed")).to_have_text("style alt · gendered words")
+    assert query(desktop) == "?style=alt&gendered=true"
+    desktop.reload()
+    unfold(desktop)
+    expect(desktop.get_by_label("Gendered words")).to_be_checked()
+    desktop.get_by_label("Gendered words").uncheck()
+    listen(desktop)
+    choose(desktop, picture("astronaut.jpg"))
+    wait_until(desktop, "done")
+    sent = sent_options(desktop)
+    assert (sent["style"], sent["gendered"]) == ("alt", "false")
+    files = {"image": picture("astronaut.jpg")["buffer"]}
+    told = requests.post(server.url + "/predict", files=files, data={"style": "alt"}, timeout=60).json()
+    expect(card(desktop).locator(".alt-text")).to_have_text(told["caption"])
+    expect(card(desktop).locator("img")).to_have_attribute("alt", told["caption"])
+    expect(card(desktop).locator(".word")).to_have_text([word["text"] for word in told["captions"][0]["words"]])
 
 
 def test_the_address_is_the_setting(server, browser):
@@ -172,7 +200,5 @@ def test_again_with_other_settings(page, server):
 
 
 def test_the_apis_own_default_stays(server):
-    from tests.web.gestures import picture
-
     files = {"image": picture()["buffer"]}
     assert len(requests.post(server.url + "/predict", files=files, timeout=60).json()["captions"]) == 1

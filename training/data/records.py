@@ -53,8 +53,8 @@ class Record:
     captions: tuple[str, ...]
     place: str = ""
     """The file and line that name it first, for messages."""
-    list: Path | None = None
-    """The file in which its captions are."""
+    sources: tuple[Path, ...] = ()
+    """The files in which its captions are."""
 
 
 def read_dataset(folder: Path, captions: Sequence[Path] = ()) -> list[Record]:
@@ -93,7 +93,7 @@ def read_dataset(folder: Path, captions: Sequence[Path] = ()) -> list[Record]:
 
 def lists_of(records: Iterable[Record]) -> list[Path]:
     """The files in which their captions are."""
-    return list(dict.fromkeys(record.list for record in records if record.list))
+    return list(dict.fromkeys(file for record in records for file in record.sources))
 
 
 def name_lists(records: Iterable[Record]) -> str:
@@ -165,6 +165,7 @@ def _records(files: Sequence[Path], root: Path) -> list[Record]:
     """Raises DatasetRefused; OtherLayout where another file may be the one that is meant."""
     records: dict[Path, Record] = {}
     captions: dict[Path, list[str]] = defaultdict(list)
+    sources: dict[Path, dict[Path, None]] = defaultdict(dict)  # in order
     folders: dict[Path, PhotographFolder] = {}
     for file in files:
         word = split_word(file, root)
@@ -176,25 +177,29 @@ def _records(files: Sequence[Path], root: Path) -> list[Record]:
         paths: dict[str, Path] = {}
         for row in rows:
             path = paths.get(row.name) or paths.setdefault(row.name, _find(row, folder))
-            known = records.get(path) or _first_record(row, path, word, file)
+            known = records.get(path) or _first_record(row, path, word)
             given = row.split or word
             if given and _SPLITS[given.lower()] != known.split:
                 raise DatasetRefused(
                     f"{row.place}: {row.name} is in the {known.split} split and in the {_SPLITS[given.lower()]} split"
                 )
             records[path] = known
+            sources[path][file] = None
             captions[path] += [text.encode(errors="replace").decode() for text in row.captions]
-    named = [replace(record, captions=tuple(captions[path])) for path, record in records.items()]
+    named = [
+        replace(record, captions=tuple(captions[path]), sources=tuple(sources[path]))
+        for path, record in records.items()
+    ]
     if len(folders) > 1:  # the same name may be in each
         named = [replace(record, name=_with_folder(record, folders)) for record in named]
     return sorted(named, key=lambda record: record.name)
 
 
-def _first_record(row: Row, path: Path, word: str | None, file: Path) -> Record:
+def _first_record(row: Row, path: Path, word: str | None) -> Record:
     """Without captions yet."""
     name = printable(str(PurePosixPath(row.name)))
     given = row.split or word
-    return Record(name, path, _SPLITS[given.lower()] if given else split_by_name(name), (), row.place, file)
+    return Record(name, path, _SPLITS[given.lower()] if given else split_by_name(name), (), row.place)
 
 
 def _find(row: Row, folder: PhotographFolder) -> Path:

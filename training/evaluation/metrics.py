@@ -41,8 +41,7 @@ def score(
     the best reference; ROUGE-L is pycocoevalcap's (beta 1.2). `rouge=False` leaves out what takes long.
     """
     corpus = {f"B-{n}": value for n, value in enumerate(_bleu(hypotheses, references), start=1)}
-    truth = {i: [" ".join(reference) for reference in texts] for i, texts in enumerate(references)}
-    given = {i: [" ".join(hypothesis)] for i, hypothesis in enumerate(hypotheses)}
+    given, truth = _boxed(hypotheses, references)
     by_image = _rouge(given, truth) if rouge else {}
     by_image["CIDEr"] = ciders(hypotheses, references)
     corpus |= {name: sum(values) / len(values) for name, values in by_image.items()}
@@ -53,9 +52,16 @@ def score(
 
 def ciders(hypotheses: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> tuple[float, ...]:
     """CIDEr-D of each photograph; document frequencies are those of the references."""
-    truth = {i: [" ".join(reference) for reference in texts] for i, texts in enumerate(references)}
-    given = {i: [" ".join(hypothesis)] for i, hypothesis in enumerate(hypotheses)}
+    given, truth = _boxed(hypotheses, references)
     return tuple(map(float, Cider().compute_score(truth, given)[1]))
+
+
+def _boxed(
+    hypotheses: Sequence[Tokens], references: Sequence[Sequence[Tokens]]
+) -> tuple[dict[int, list[str]], dict[int, list[str]]]:
+    """As pycocoevalcap takes them."""
+    truth = {i: [" ".join(reference) for reference in texts] for i, texts in enumerate(references)}
+    return {i: [" ".join(hypothesis)] for i, hypothesis in enumerate(hypotheses)}, truth
 
 
 def _bleu(hypotheses: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> list[float]:

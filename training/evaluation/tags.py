@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import average_precision_score
 
 from model.ranking import Floats, Ngrams
-from model.second_look import Calibration
+from model.second_look import Calibration, calibrated
 
 _TOP = 5
 _BINS = 10
@@ -21,7 +21,7 @@ def named_tags(captions: Sequence[Sequence[Sequence[str]]], ngrams: Ngrams) -> F
     """(photographs, tags), true where some caption of the photograph has one of the tag's words."""
     found = np.zeros((len(captions), len(ngrams.tags)), dtype=bool)
     for row, own in enumerate(captions):
-        tags = {ngrams.tag_of[ngrams.index[word]] for words in own for word in words if word in ngrams.index}
+        tags = {ngrams.tag(word) for words in own for word in words}
         found[row, sorted(tags - {-1})] = True
     return found
 
@@ -34,15 +34,6 @@ def fit_calibrations(raw: Floats, named: Floats, kinds: Sequence[str]) -> dict[s
         fitted = IsotonicRegression(out_of_bounds="clip").fit(raw[:, own].ravel(), named[:, own].ravel())
         found[kind] = Calibration(fitted.X_thresholds_, fitted.y_thresholds_)
     return found
-
-
-def calibrated(raw: Floats, kinds: Sequence[str], calibrations: Mapping[str, Calibration]) -> Floats:
-    """(photographs, tags)."""
-    result = raw.copy()
-    for kind, calibration in calibrations.items():
-        own = np.array(kinds) == kind
-        result[:, own] = calibration(raw[:, own])
-    return result
 
 
 def fold_by_fold(raw: Floats, named: Floats, kinds: Sequence[str]) -> Floats:

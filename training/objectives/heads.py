@@ -22,7 +22,7 @@ from model.cnn_lstm.out_of_distribution import OutOfDistributionDetector, summar
 from model.cnn_lstm.vocabulary import Vocabulary, tokenise
 from model.decoding import Hypothesis
 from model.ranking import Floats, Ngrams, Ranking
-from model.second_look import SecondLook, guide, raw_tags
+from model.second_look import Guide, SecondLook, raw_tags
 from training.data.features import Features
 from training.data.records import Record
 from training.evaluation.metrics import ciders, score
@@ -126,7 +126,7 @@ class _Judged:
     @classmethod
     def of(cls, dev: Seen, head: NgramHead, ngrams: Ngrams, network: Network, vocabulary: Vocabulary) -> _Judged:
         found = head.from_pooled(dev.pooled)
-        guidance = guide(ngrams, found, vocabulary.words, _SEARCH.guidance)
+        guidance = Guide(ngrams, vocabulary.words)(found, _SEARCH.guidance)
         probabilities, beams = found.numpy(), _beams(network, dev, guidance)
         sentences = [[vocabulary.decode(each.tokens) for each in beam] for beam in beams]
         features = []

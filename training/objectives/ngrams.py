@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from model.cnn_lstm.ngrams import NgramHead
-from model.cnn_lstm.vocabulary import tokenise
 from model.ranking import ORDERS, Ngrams
 from training.evaluation.words import lemmas
 
@@ -23,7 +22,7 @@ Captions = Sequence[Sequence[Sequence[str]]]
 
 @dataclass(frozen=True)
 class NgramConfig:
-    """What was tried on dev is in docs/ranking.md."""
+    """What was tried on dev is in docs/second-look.md."""
 
     least: tuple[int, int, int] = (25, 30, 40)
     """Captions that hold a word, a pair, a triple that is learnt."""
@@ -38,10 +37,6 @@ class NgramConfig:
     """Of a photograph with one caption, whose shares are rough."""
     teachers: int = 3
     """Heads of which the head learns the mean, half and half with what people said; 0: it learns from people alone."""
-
-
-def tokenised(captions: Sequence[Sequence[str]]) -> list[list[list[str]]]:
-    return [[tokenise(text) for text in own] for own in captions]
 
 
 def ngrams_in(words: Sequence[str]) -> set[str]:

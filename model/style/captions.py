@@ -1,0 +1,57 @@
+"""Captions in the style that is asked for: the one way from any back end to any door."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from PIL import Image
+
+from model.captioner import Caption, Captioner, DecodingOptions, Stopwatch, Tag
+from model.style.words import NEUTRAL
+
+
+def caption_images(
+    captioner: Captioner,
+    images: Sequence[Image.Image],
+    options: DecodingOptions = DecodingOptions(),
+    stopwatch: Stopwatch | None = None,
+) -> list[list[Caption]]:
+    """See `Captioner.caption`. For alt text a beam gives all that it holds: one of them may be short enough."""
+    if options.style == "caption":
+        return captioner.caption(images, options, stopwatch)
+    stopwatch = stopwatch or Stopwatch()
+    searched = replace(options, num_captions=options.beam_size) if options.method == "beam" else options
+    ranked = captioner.caption(images, searched, stopwatch)
+    with stopwatch.stage("style"):
+        return [alt_texts(found, options.num_captions, options.gendered) for found in ranked]
+
+
+def alt_texts(ranked: Sequence[Caption], count: int, gendered: bool = False) -> list[Caption]:
+    """At most `count` of the captions as alt text, no two alike: in their order, but those that had to be cut last."""
+    from model.style.alt_text import alt_text
+    from model.style.length import MOST_CHARACTERS, cut  # a process that writes no alt text does without
+
+    told = [
+        replace(
+            caption,
+            text=alt_text(caption.text, gendered),
+            tags=caption.tags if gendered else _neutral_tags(caption.tags),
+        )
+        for caption in ranked
+    ]
+    told.sort(key=lambda caption: len(caption.text) > MOST_CHARACTERS)
+    different: dict[str, Caption] = {}
+    for caption in told:
+        text = cut(caption.text)
+        different.setdefault(text, replace(caption, text=text))
+    return list(different.values())[:count]
+
+
+def _neutral_tags(tags: Sequence[Tag]) -> tuple[Tag, ...]:
+    """With one "person" for "man" and "woman": as likely as the likelier of them, at least."""
+    different: dict[str, Tag] = {}
+    for tag in tags:
+        name = NEUTRAL.get(tag.name, tag.name)
+        different.setdefault(name, replace(tag, name=name))
+    return tuple(different.values())
