@@ -37,7 +37,7 @@ _OF_A_VALUE = (
 )
 """Keywords that judge a value without looking into it."""
 _PATTERNS = jsonschema_rs.FancyRegexOptions(backtrack_limit=10_000, size_limit=1 << 20)
-_MOST_STEPS = 2000
+_MOST_STEPS = 5000
 _UNKNOWN: Any = object()
 
 
@@ -59,7 +59,7 @@ def fill(schema: Schema, known: Known, param: str) -> Any:
         validator = _validator(schema)
         filling = _Filling(schema, known)
         value = filling.whole()
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, ArithmeticError) as error:  # numbers of JSON know no bounds
         message = getattr(error, "message", str(error)).partition("\n")[0]
         raise BadRequest("bad_schema", f"{param} cannot be used: {message}", param) from error
     if value is _UNKNOWN:
@@ -97,9 +97,6 @@ class _Filling:
 
     def _value(self, given: Any, name: str, facts: _Facts, seen: Seen) -> Any:
         """What fits the property `name`, or _UNKNOWN."""
-        self._steps += 1
-        if self._steps > _MOST_STEPS:
-            raise ValueError("it is too large")
         schema, seen = self._resolved(given, seen)
         if schema is None:
             return _UNKNOWN
@@ -116,19 +113,29 @@ class _Filling:
         return _UNKNOWN
 
     def _nothing(self, given: Any, seen: Seen) -> Any:
-        """The default, or what says that there is nothing, where the schema takes that; else _UNKNOWN."""
+        """The default, or what says that there is nothing, where the schema takes that; else _UNKNOWN. An object of
+        nothings comes last.
+        """
         schema, seen = self._resolved(given, seen)
         if schema is None:
             return _UNKNOWN
-        defaults = [schema["default"]] if "default" in schema else []
+        branches = [self._resolved(branch, seen) for branch in _branches(schema)] or [(schema, seen)]
+        simple = [branch for branch, _ in branches if branch is not None and not _branches(branch)]
+        defaults = [part["default"] for part in (schema, *simple) if "default" in part]
         for value in (*defaults, None, False, 0, []):
-            if not _branches(schema) and _accepts(schema, value):
+            if any(_accepts(branch, value) for branch in simple):
                 return value
-        for branch in _branches(schema):
-            if (found := self._nothing(branch, seen)) is not _UNKNOWN:
+        for branch, seen_there in branches:
+            if branch is None:
+                continue
+            if _branches(branch):
+                found = self._nothing(branch, seen_there)
+            elif "object" in _kinds(branch) and "enum" not in branch:
+                found = self._object(branch, seen_there, lambda part, name: _UNKNOWN)[0]
+            else:
+                found = _UNKNOWN
+            if found is not _UNKNOWN:
                 return found
-        if "object" in _kinds(schema) and "enum" not in schema:
-            return self._object(schema, seen, lambda part, name: _UNKNOWN)[0]
         return _UNKNOWN
 
     def _of_kind(self, kind: str, schema: Schema, name: str, facts: _Facts, seen: Seen) -> Any:
@@ -142,13 +149,7 @@ class _Filling:
                 return self._known.low_confidence
             case "array":
                 return self._list(schema, words, facts, seen)
-            case "object" if not name and schema.keys() <= {
-                "type",
-                "title",
-                "description",
-                "$schema",
-                "additionalProperties",
-            }:
+            case "object" if not name and _is_open(schema):
                 return self._known.describe() if not facts.of_tag else _UNKNOWN
             case "object":
                 inside = replace(facts, lone=self._lone(schema)) if _is_caption(words) else facts
@@ -182,6 +183,9 @@ class _Filling:
         name = " ".join(words)
         if name in _LANGUAGES and not facts.of_tag:
             return self._known.language if _accepts(schema, self._known.language) else _UNKNOWN
+        if name in _LISTS and not facts.of_tag:
+            tags = ", ".join(tag for tag, _ in self._known.tags)
+            return tags if tags and _accepts(schema, tags) else _UNKNOWN
         fits = name in _TEXTS_OF_A_TAG if facts.of_tag else _is_caption(words)
         if not fits and "string" not in facts.lone:
             return _UNKNOWN
@@ -231,8 +235,7 @@ class _Filling:
 
     def _leaves(self, given: Any, seen: Seen) -> Iterator[str]:
         schema, seen = self._resolved(given, seen)
-        self._steps += 1
-        if schema is None or self._steps > _MOST_STEPS or schema.keys() & {"enum", "const"}:
+        if schema is None or schema.keys() & {"enum", "const"}:
             return
         for part in (*_branches(schema), *schema.get("properties", {}).values()):
             yield from self._leaves(part, seen)
@@ -242,6 +245,9 @@ class _Filling:
 
     def _resolved(self, given: Any, seen: Seen) -> tuple[Schema | None, Seen]:
         """With the schema that it refers to, and all of allOf, in it; None where nothing is allowed or known."""
+        self._steps += 1
+        if self._steps > _MOST_STEPS:
+            raise ValueError("it is too large")
         if not isinstance(given, dict):
             return ({} if given is True else None), seen
         schema = dict(given)
@@ -286,6 +292,12 @@ def _kinds(schema: Schema) -> list[str]:
     return ["array"] if "items" in schema else [] if _branches(schema) else ["array", "number", "string"]
 
 
+def _is_open(schema: Schema) -> bool:
+    """Whether it says no more than that it is an object."""
+    rest = schema.keys() - {"type", "title", "description", "$schema"}
+    return not rest or (rest == {"additionalProperties"} and schema["additionalProperties"] is True)
+
+
 def _words(name: str) -> list[str]:
     """altText, alt_text, alt-text: alt, text."""
     return re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
@@ -304,7 +316,10 @@ def _number(schema: Schema, words: list[str], facts: _Facts, *, whole: bool) -> 
     if not fits:
         return _UNKNOWN
     value = facts.number * max(schema.get("maximum", 100 if whole else 1), 1)  # up to 100 it is a percentage
-    return next((one for one in (round(value) if whole else value, round(value)) if _accepts(schema, one)), _UNKNOWN)
+    step = schema.get("multipleOf", 1 if whole else 0)
+    near = [round((round(value / step) + aside) * step, 9) for aside in (0, -1, 1)] if step else [value]
+    exact = [one for one in near if not step or (one / step).is_integer()]  # of 0.1 not 0.6, as numbers are kept
+    return next((one for one in (round(one) if whole else one for one in exact) if _accepts(schema, one)), _UNKNOWN)
 
 
 def _cut(text: str, most: int) -> str:

@@ -50,7 +50,7 @@ def _read() -> tuple[Upload, DecodingOptions]:
         raise BadRequest("unsupported_media_type", message)
     body = read_body(several=False, as_base64=True)
     if body.lstrip()[:1] != b"{":
-        return checked(body, "The body"), DecodingOptions()
+        return checked(body, "The body"), DecodingOptions.parse(request.args.to_dict())
     asked = parse_json(body)
     if "inputs" not in asked:
         raise BadRequest("no_image", 'The JSON has no photograph: send {"inputs": "…base64…"}.', "inputs")
@@ -80,7 +80,10 @@ def _doors() -> tuple[Door, ...]:
         "application/json": {"schema": schemas.reference("HuggingFaceRequest")},
     }
     failures = (*CAPTIONING, *JSON_BODY, *ONE_PHOTOGRAPH, "unsupported_media_type")
-    described = "The photograph as the body, or in base64 in `inputs`; `parameters` are those of the task."
+    described = (
+        "The photograph as the body, with options of /predict in the address, or in base64 in `inputs`, with those or "
+        "the task's in `parameters`."
+    )
     answer = {"application/json": schemas.reference("HuggingFaceAnswer")}
     curl = "curl --data-binary @photo.jpg -H 'Content-Type: image/jpeg' {url}"
     asked = {"name": {"type": "string", "minLength": 1, "description": "any: there is one model"}}

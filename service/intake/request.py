@@ -103,8 +103,6 @@ def _nothing_in_form(files: list[str], texts: list[str]) -> BadRequest:
     if field := next((field for field in IMAGE_FIELDS if field in texts), None):
         message = f"The field '{field}' holds a text, not a file; with curl it is written -F {field}=@photo.jpg."
         return BadRequest("not_a_file", message)
-    if request.content_length and not texts:
-        return BadRequest("bad_multipart", "The form cannot be read: its boundary does not occur in the body.")
     return BadRequest("no_image", f"The form has no file. {HOW_TO_SEND}")
 
 

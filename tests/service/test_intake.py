@@ -91,8 +91,12 @@ def test_accepted(server, data, kind):
         (part(filename=b"", data=b"") + b"--x--\r\n", FORM, 400, "empty_image", "is empty"),
         (part("beam_size", None, b"3") + b"--x--\r\n", FORM, 400, "no_image", "no file"),
         (part() + b"--x--\r\n", "multipart/form-data", 400, "no_boundary", "has no boundary"),
-        (part().replace(b"--x", b"--y") + b"--y--\r\n", FORM, 400, "bad_multipart", "cannot be read"),
-        (b"garbage", FORM, 400, "bad_multipart", "cannot be read"),
+        (part().replace(b"--x", b"--y") + b"--y--\r\n", FORM, 400, "bad_multipart", "boundary 'x' does not occur"),
+        (b"garbage", FORM, 400, "bad_multipart", "boundary 'x' does not occur"),
+        (part(), FORM, 400, "bad_multipart", "cut off"),
+        (b"--x\r\nno header\r\n\r\nx\r\n--x--\r\n", FORM, 400, "bad_multipart", "header of a part"),
+        (b"--x--\r\n", FORM, 400, "no_image", "no file"),
+        (b"", FORM, 400, "no_image", "0 bytes"),
         (b"image=photo.jpg", "application/x-www-form-urlencoded", 415, "urlencoded_form", "curl -d"),
         (GOOD, "application/x-www-form-urlencoded", 415, "urlencoded_form", "--data-binary"),
         (GOOD, "text/plain", 415, "unsupported_media_type", "'text/plain'"),
@@ -115,7 +119,7 @@ def test_accepted(server, data, kind):
         (json.dumps({"image": TEXT, "beam_size": [3]}).encode(), JSON, 400, "bad_parameter", "'beam_size'"),
         (json.dumps({"image": TEXT, "beam_size": "x"}).encode(), JSON, 400, "bad_parameter", "1 and 10"),
     ],
-    ids=range(32),
+    ids=range(36),
 )
 def test_refused(server, data, kind, status, code, words):
     answer = post(server, data, kind)

@@ -39,6 +39,14 @@ def test_the_photograph_itself(server, caption, kind):
     assert answer.json() == [{"generated_text": caption}]
 
 
+def test_options_in_the_address(server):
+    address = server.url + "/image-to-text?style=alt&gendered=true"
+    [found] = requests.post(address, data=PICTURES[0], timeout=60).json()
+    assert found["generated_text"] == caption_of(server, style="alt", gendered="true")
+    answer = requests.post(server.url + "/image-to-text?style=long", data=PICTURES[0], timeout=60)
+    assert answer.status_code == 400 and "style must be" in answer.json()["error"]
+
+
 def test_with_parameters(server, caption):
     def ask(**parameters):
         body = {"inputs": TEXTS[0], "parameters": parameters}
