@@ -13,6 +13,7 @@ from service.errors import BadRequest
 Schema = dict[str, Any]
 Format = Schema | None
 """None: plain text. Empty: any object."""
+_KINDS = ("object", "array", "string", "number", "integer", "boolean", "null")  # of a schema that is given by itself
 
 
 def read_format(given: object, param: str) -> Format:
@@ -28,7 +29,9 @@ def read_format(given: object, param: str) -> Format:
             place = f"{param}.schema"
         case {"type": "json_object"} | {"type": "json_schema", "json_schema": dict()}:
             return {}
-        case {"type": "json_schema" | "json" | "regex" | "grammar"} | str():
+        case str():
+            raise BadRequest("bad_parameter", f"{param} must be json or a JSON schema.", param)
+        case {"type": str() as kind} if kind not in _KINDS:
             raise BadRequest("bad_parameter", f"{param} must be text, json_object or json_schema.", param)
         case _:
             schema, place = given, param

@@ -1,6 +1,7 @@
 """Photographs for the doors' tests, and what /predict says of them."""
 
 import base64
+from functools import cache
 
 import requests
 
@@ -15,8 +16,13 @@ QUESTION = "What is in this picture? Answer in one sentence."
 
 
 def predict(server, picture=PICTURES[0], **options):
-    form = {"include_image": "false"} | options
-    answer = requests.post(server.url + "/predict", files={"image": picture}, data=form, timeout=120)
+    return _predicted(server.url, picture, tuple(options.items()))
+
+
+@cache
+def _predicted(url, picture, options):
+    form = {"include_image": "false"} | dict(options)
+    answer = requests.post(url + "/predict", files={"image": picture}, data=form, timeout=120)
     assert answer.status_code == 200, answer.text
     return answer.json()
 

@@ -13,9 +13,10 @@ import requests
 from jsonschema import Draft202012Validator
 
 from tests.conftest import ROOT
-from tests.service.adapters.asking import PICTURES, TEXTS, caption_of, predict
+from tests.service.adapters.asking import PICTURES, TEXTS, caption_of, image_url, predict
 
 DOCUMENT = (ROOT / "docs" / "clients.md").read_text()
+ADDRESS = "http://localhost:7860"
 KEY = {"Authorization": "Bearer a-key-where-there-is-none"}
 LABEL = {
     "type": "object",
@@ -273,16 +274,22 @@ def test_langchain(post, caption):
     assert post("/v1/chat/completions", body, **KEY).json()["choices"][0]["message"]["content"] == caption
 
 
-def test_llm_itself(server, caption, tmp_path):
+LLMS = re.findall(r"^(?:OLLAMA_HOST=(\S+) )?llm (-m .*)$", DOCUMENT, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("host", "arguments"), LLMS, ids=["OpenAI", "Ollama"])
+def test_llm_itself(server, caption, tmp_path, host, arguments):
     """The program, set up as the document says."""
     setting = re.search(r"```yaml\n# extra-openai-models.yaml\n(.*?)```", DOCUMENT, re.DOTALL)[1]
-    (tmp_path / "extra-openai-models.yaml").write_text(setting.replace("http://localhost:7860", server.url))
+    (tmp_path / "extra-openai-models.yaml").write_text(setting.replace(ADDRESS, server.url))
     (tmp_path / "photo.jpg").write_bytes(PICTURES[0])
-    [command] = re.findall(r"^llm .*$", DOCUMENT, re.MULTILINE)
+    nowhere = "http://127.0.0.1:9"
     found = subprocess.run(
-        [sys.executable, "-m", *shlex.split(command)],
+        [sys.executable, "-m", "llm", *shlex.split(arguments)],
         cwd=tmp_path,
-        env=os.environ | {"LLM_USER_PATH": str(tmp_path), "OPENAI_API_KEY": "any"},
+        env=os.environ
+        | {"LLM_USER_PATH": str(tmp_path), "OPENAI_API_KEY": "any"}
+        | {"OLLAMA_HOST": host.replace(ADDRESS, server.url) or nowhere},
         capture_output=True,
         text=True,
         timeout=120,
@@ -291,13 +298,31 @@ def test_llm_itself(server, caption, tmp_path):
     assert found.stdout.strip() == caption, found.stderr
 
 
+def test_litellm_itself(server, caption, monkeypatch):
+    monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else it fetches prices
+    import litellm
+
+    content = [{"type": "text", "text": "Describe it."}, image_url()]
+    ways = {"openai/cnn-lstm": server.url + "/v1", "ollama_chat/cnn-lstm": server.url, "ollama/llava": server.url}
+    for model, address in ways.items():
+        asked = {
+            "model": model,
+            "api_base": address,
+            "api_key": "any",
+            "messages": [{"role": "user", "content": content}],
+        }
+        assert litellm.completion(**asked).choices[0].message.content == caption, model
+        pieces = [piece.choices[0].delta.content or "" for piece in litellm.completion(**asked, stream=True)]
+        assert "".join(pieces) == caption, model
+
+
 CURLS = re.findall(r"^(?:curl|base64|printf|echo) .*$", DOCUMENT, re.MULTILINE)
 
 
 @pytest.mark.parametrize("command", CURLS, ids=range(len(CURLS)))
 def test_the_lines_for_a_shell(server, caption, tmp_path, command):
     (tmp_path / "photo.jpg").write_bytes(PICTURES[0])
-    command = command.replace("http://localhost:7860", server.url).replace("curl ", "curl --silent --show-error ")
+    command = command.replace(ADDRESS, server.url).replace("curl ", "curl --silent --show-error ")
     found = subprocess.run(
         ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
     )
@@ -317,5 +342,5 @@ def test_the_document_has_lines_for_every_program():
         "LangChain",
     ):
         assert f"## {program}" in DOCUMENT, program
-    assert len(CURLS) >= 6
+    assert len(CURLS) >= 6 and len(LLMS) == 2
     assert base64.b64decode(TEXTS[0]) == PICTURES[0]
