@@ -40,11 +40,7 @@ def describe_service(host: Supervisor) -> dict[str, Any]:
         "model": model
         | {
             "licence": capabilities.get("licence"),
-            "settings": {
-                name: value
-                for name, value in used_settings(settings.model).items()
-                if name in ("dtype", "tta", "image_size")
-            },
+            "settings": {name: value for name, value in used_settings(settings.model).items() if name in _SHOWN},
             "capabilities": {name: value for name, value in capabilities.items() if name != "licence"},
         },
         "formats": list(formats()),

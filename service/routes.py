@@ -11,12 +11,14 @@ from model.answer import describe_moment
 from model.images import LONGEST_SIDE
 from service.captioning import caption, current_host
 from service.controls import controls
-from service.description import media_types
+from service.description import formats, media_types
 from service.engine.supervisor import Captioned
 from service.errors import BadRequest, explain
 from service.intake.request import read_request
 
 blueprint = Blueprint("captions", __name__)
+
+_ENDINGS = (".heic", ".heif")  # of what not every system knows the kind of
 
 
 @blueprint.get("/")
@@ -24,7 +26,7 @@ def page() -> str:
     return render_template(
         "index.html",
         controls=controls(),
-        accepted=",".join(media_types()),
+        accepted=",".join((*media_types(), *(_ENDINGS if "HEIC" in formats() else ()))),
         longest_side=LONGEST_SIDE,
         max_upload_bytes=current_app.config["MAX_UPLOAD_BYTES"],
     )
