@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from flask import Flask
 
-from service.adapters import huggingface, ollama, openai, responses
+from service.adapters import huggingface, ollama, ollama_models, openai, responses
 from service.adapters.adapter import Adapter
 
-ADAPTERS: tuple[Adapter, ...] = (openai.ADAPTER, responses.ADAPTER, ollama.ADAPTER, huggingface.ADAPTER)
+ADAPTERS: tuple[Adapter, ...] = (
+    openai.ADAPTER,
+    responses.ADAPTER,
+    ollama.ADAPTER,
+    ollama_models.ADAPTER,
+    huggingface.ADAPTER,
+)
 
 
 def register(app: Flask) -> None:

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 import jsonschema_rs
 
+from service.adapters import names
 from service.adapters.known import Known
 from service.errors import BadRequest
 
@@ -21,16 +22,6 @@ Schema = dict[str, Any]
 Seen = frozenset[str]
 """References that were taken on the way: a schema that holds itself would never end."""
 
-_TEXTS = {"caption", "description", "alt", "alt text", "text", "summary", "title"}
-_TEXT_WORDS = {"caption", "description", "alt", "summary", "title"}  # in longer names; "visible text" is no caption
-_TEXTS_OF_A_TAG = {"name", "label", "tag", "keyword", "term", "text", "title", "value", "object", "category"}
-_NUMBERS = {"confidence", "probability", "score", "certainty", "likelihood"}
-_OF_THE_WHOLE = _NUMBERS | {"overall", "caption", "image", "photo", "mean", "total", "level", "text", "description"}
-_NUMBERS_OF_A_TAG = _NUMBERS | {"topicality", "relevance", "salience", "weight"}
-_LISTS = {"tags", "labels", "keywords", "objects", "categories", "hashtags", "concepts", "topics"}
-_CAPTIONS = {"captions", "descriptions", "alternatives", "sentences"}
-_LANGUAGES = {"language", "lang", "locale"}
-_LEVELS = ("low", "medium", "high")
 _OF_A_VALUE = (
     *("$schema", "type", "const", "enum", "minLength", "maxLength", "pattern", "minItems"),
     *("multipleOf", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
@@ -139,7 +130,7 @@ class _Filling:
         return _UNKNOWN
 
     def _of_kind(self, kind: str, schema: Schema, name: str, facts: _Facts, seen: Seen) -> Any:
-        words = _words(name)
+        words = names.words_of(name)
         match kind:
             case "string":
                 return self._text(schema, words, facts)
@@ -152,7 +143,7 @@ class _Filling:
             case "object" if not name and _is_open(schema):
                 return self._known.describe() if not facts.of_tag else _UNKNOWN
             case "object":
-                inside = replace(facts, lone=self._lone(schema)) if _is_caption(words) else facts
+                inside = replace(facts, lone=self._lone(schema)) if names.is_caption(words) else facts
                 found, is_known = self._object(schema, seen, lambda part, name: self._value(part, name, inside, seen))
                 return found if is_known else _UNKNOWN
         return _UNKNOWN
@@ -181,12 +172,12 @@ class _Filling:
 
     def _text(self, schema: Schema, words: list[str], facts: _Facts) -> Any:
         name = " ".join(words)
-        if name in _LANGUAGES and not facts.of_tag:
+        if name in names.LANGUAGES and not facts.of_tag:
             return self._known.language if _accepts(schema, self._known.language) else _UNKNOWN
-        if name in _LISTS and not facts.of_tag:
+        if name in names.LISTS and not facts.of_tag:
             tags = ", ".join(tag for tag, _ in self._known.tags)
             return tags if tags and _accepts(schema, tags) else _UNKNOWN
-        fits = name in _TEXTS_OF_A_TAG if facts.of_tag else _is_caption(words)
+        fits = name in names.TEXTS_OF_A_TAG if facts.of_tag else names.is_caption(words)
         if not fits and "string" not in facts.lone:
             return _UNKNOWN
         most = schema.get("maxLength")
@@ -197,9 +188,9 @@ class _Filling:
         name, items = " ".join(words), schema.get("items", {"type": "string"})
         if facts.of_tag:
             return _UNKNOWN
-        if name in _CAPTIONS:
+        if name in names.CAPTIONS:
             about = [_Facts((text,), self._known.confidence) for text in self._known.captions]
-        elif name in _LISTS or "array" in facts.lone:
+        elif name in names.LISTS or "array" in facts.lone:
             about = [_Facts((tag,), odds, of_tag=True) for tag, odds in self._known.tags]
         else:
             return _UNKNOWN
@@ -216,12 +207,12 @@ class _Filling:
         """One of an enumeration: what it must be, or what is known to be so."""
         if len(choices) == 1:
             return choices[0]
-        words = " ".join(_words(name))
+        words = " ".join(names.words_of(name))
         by_text = {str(choice).lower(): choice for choice in choices}
-        if words in _LANGUAGES:
+        if words in names.LANGUAGES:
             said = [self._known.language]
         elif words.split()[-1:] == ["confidence"] and {"low", "high"} <= by_text.keys():
-            said = [_LEVELS[min(int(facts.number * len(_LEVELS)), len(_LEVELS) - 1)], "low"]
+            said = [names.LEVELS[min(int(facts.number * len(names.LEVELS)), len(names.LEVELS) - 1)], "low"]
         elif facts.of_tag:
             said = list(facts.texts)
         else:
@@ -298,21 +289,12 @@ def _is_open(schema: Schema) -> bool:
     return not rest or (rest == {"additionalProperties"} and schema["additionalProperties"] is True)
 
 
-def _words(name: str) -> list[str]:
-    """altText, alt_text, alt-text: alt, text."""
-    return re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
-
-
-def _is_caption(words: list[str]) -> bool:
-    return " ".join(words) in _TEXTS or bool(_TEXT_WORDS.intersection(words))
-
-
 def _number(schema: Schema, words: list[str], facts: _Facts, *, whole: bool) -> Any:
-    named = _NUMBERS.intersection(words)
+    named = names.NUMBERS.intersection(words)
     if facts.of_tag:
-        fits = " ".join(words) in _NUMBERS_OF_A_TAG or ("number" in facts.lone and not named)
+        fits = " ".join(words) in names.NUMBERS_OF_A_TAG or ("number" in facts.lone and not named)
     else:
-        fits = bool(named) and _OF_THE_WHOLE.issuperset(words)
+        fits = bool(named) and names.OF_THE_WHOLE.issuperset(words)
     if not fits:
         return _UNKNOWN
     value = facts.number * max(schema.get("maximum", 100 if whole else 1), 1)  # up to 100 it is a percentage

@@ -1,17 +1,15 @@
-"""Ollama's API (docs.ollama.com/api), for programs that caption with a model of its: their host is this service's
+"""Ollama's questions (docs.ollama.com/api), for programs that caption with a model of its: their host is this service's
 address.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta, timezone
-from pathlib import Path
+from datetime import datetime, timezone
 from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from model.registry import used_settings
 from service.adapters import ollama_schemas
 from service.adapters.adapter import Adapter
 from service.adapters.asking import (
@@ -26,18 +24,16 @@ from service.adapters.asking import (
     pieces,
     stops_of,
 )
+from service.adapters.ollama_models import describe_failure
 from service.adapters.streaming import lines
 from service.adapters.structured import read_format
 from service.captioning import current_host
-from service.errors import BadRequest, Failure
+from service.errors import BadRequest
 from service.intake.request import read_json
 
 blueprint = Blueprint("ollama", __name__, url_prefix="/api")
 
-_VERSION = "0.12.6"  # of the API that is spoken here: programs ask for it before they use what came later
 _NAMES = {"num_predict": "max_words"}
-_STARTED = datetime.now(timezone.utc)
-_LONG = timedelta(days=365)
 
 
 @blueprint.post("/generate")
@@ -56,38 +52,6 @@ def chat() -> Response:
     if not body.get("messages"):
         return _loaded(body, _message(""))
     return _answer(body, _read_messages(body["messages"]), _message)
-
-
-@blueprint.get("/tags")
-def tags() -> Response:
-    return jsonify(models=[_model(name) for name in model_names()])
-
-
-@blueprint.get("/ps")
-def running() -> Response:
-    until = {"expires_at": (datetime.now(timezone.utc) + _LONG).isoformat()}
-    memory = {"size_vram": _size() if current_host().model["device"] == "cuda" else 0}
-    return jsonify(models=[_model(name) | until | memory for name in model_names()])
-
-
-@blueprint.post("/show")
-def show() -> Response:
-    body = _read()
-    check_model(body, "name")
-    model = _model(model_names()[0])
-    licence = {"license": current_host().capabilities["licence"]}
-    empty = {"modelfile": "", "parameters": "", "template": "{{ .Prompt }}"}
-    described = {"capabilities": ["completion", "vision"], "model_info": {"general.architecture": model_names()[0]}}
-    return jsonify({**licence, **empty, **described, "details": model["details"], "modified_at": model["modified_at"]})
-
-
-@blueprint.get("/version")
-def version() -> Response:
-    return jsonify(version=_VERSION)
-
-
-def describe_failure(failed: Failure) -> dict[str, Any]:
-    return {"error": failed.message}
 
 
 def _read() -> dict[str, Any]:
@@ -169,23 +133,4 @@ def _spent(answer: Answer) -> dict[str, int]:
     }
 
 
-def _model(name: str) -> dict[str, Any]:
-    family = current_host().model["name"]
-    details = {"parent_model": "", "format": "", "family": family, "families": [family]}
-    return {
-        "name": f"{name}:latest",
-        "model": f"{name}:latest",
-        "modified_at": _STARTED.isoformat(),
-        "size": _size(),
-        "digest": current_host().model["digest"].removeprefix("sha256:"),
-        "details": details | {"parameter_size": "", "quantization_level": ""},
-    }
-
-
-def _size() -> int:
-    """Bytes of the weights' files, where they are files of ours."""
-    settings = used_settings(current_host().settings.model).values()
-    return sum(file.stat().st_size for file in settings if isinstance(file, Path) and file.is_file())
-
-
-ADAPTER = Adapter(blueprint, ("/api/",), describe_failure, ollama_schemas.doors, ollama_schemas.SCHEMAS)
+ADAPTER = Adapter(blueprint, ("/api/",), describe_failure, ollama_schemas.asking_doors, ollama_schemas.ASKING)

@@ -21,7 +21,7 @@ _DURATIONS = (
 )
 
 
-def doors() -> tuple[Door, ...]:
+def asking_doors() -> tuple[Door, ...]:
     return (
         _asking(
             "generate",
@@ -39,9 +39,14 @@ def doors() -> tuple[Door, ...]:
             "OllamaChatted",
             '"messages":[{{"role":"user","content":"","images":["%s"]}}],"stream":false',
         ),
+    )
+
+
+def model_doors() -> tuple[Door, ...]:
+    return (
         Door(
             "/api/show",
-            "ollama.show",
+            "ollama_models.show",
             "What the model is, as Ollama tells it",
             "Its licence and what it can do.",
             json_of("OllamaShown"),
@@ -51,17 +56,17 @@ def doors() -> tuple[Door, ...]:
             describe_failure=_error_of,
             curl="curl -d '{{}}' {url}",
         ),
-        _list("/api/tags", "ollama.tags", "The models that there are, as Ollama lists them"),
-        _list("/api/ps", "ollama.running", "The models in memory, as Ollama lists them"),
+        _list("/api/tags", "ollama_models.tags", "The models that there are, as Ollama lists them"),
+        _list("/api/ps", "ollama_models.running", "The models in memory, as Ollama lists them"),
         Door(
             "/api/version",
-            "ollama.version",
+            "ollama_models.version",
             "The version of Ollama's API that is spoken here",
             "Programs ask for it before they use what came later.",
             json_of("OllamaVersion"),
             describe_failure=_error_of,
         ),
-    )  # fmt: skip
+    )
 
 
 def _asking(name: str, summary: str, description: str, answer: str, body: str) -> Door:
@@ -111,7 +116,7 @@ _MODEL = {
     "required": ["name", "model", "size", "digest", "details"],
 }
 _MESSAGE = exactly({"role": {"const": "assistant"}, "content": _TEXT})
-SCHEMAS: dict[str, Schema] = {
+ASKING: dict[str, Schema] = {
     "OllamaGenerateRequest": {
         "type": "object",
         "properties": {"prompt": _TEXT, "system": _TEXT, "images": list_of(BASE64)} | _ASKED,
@@ -131,6 +136,9 @@ SCHEMAS: dict[str, Schema] = {
     },
     "OllamaGenerated": exactly({"response": _TEXT} | _DONE, optional=(*_DURATIONS, "warning")),
     "OllamaChatted": exactly({"message": _MESSAGE} | _DONE, optional=(*_DURATIONS, "warning")),
+    "OllamaError": exactly({"error": {"type": "string", "description": "in words for a person"}}),
+}
+MODELS: dict[str, Schema] = {
     "OllamaNamed": {"type": "object", "properties": {"model": _TEXT}},
     "OllamaModels": exactly({"models": list_of(_MODEL, minItems=1)}),
     "OllamaShown": {
@@ -139,5 +147,4 @@ SCHEMAS: dict[str, Schema] = {
         "required": ["capabilities", "details", "license"],
     },
     "OllamaVersion": exactly({"version": _TEXT}),
-    "OllamaError": exactly({"error": {"type": "string", "description": "in words for a person"}}),
 }
