@@ -12,7 +12,7 @@ from typing import Any
 
 import tyro
 
-from benchmarks.measure import machine, run_part, table
+from benchmarks.measure import machine, put_in, run_part, table
 from benchmarks.photographs import photographs
 from model.captioner import DecodingOptions
 from model.images import decode_image
@@ -32,6 +32,7 @@ class Config:
     rounds: int = 60
     batch_size: int = 16
     output: Path = Path("docs/benchmarks")
+    document: Path = Path("docs/second-look.md")
 
 
 def run(config: Config) -> dict[str, Any]:
@@ -68,7 +69,9 @@ def describe(record: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    run_part("second_look", tyro.cli(Config, description=__doc__), run, describe)
+    config = tyro.cli(Config, description=__doc__)
+    record = run_part("second_look", config, run, describe)
+    config.document.write_text(put_in(config.document.read_text(), {"second_look": describe(record)}))
 
 
 if __name__ == "__main__":
