@@ -13,8 +13,9 @@ ENV PYTHONUNBUFFERED=1 \
 
 WORKDIR /app
 COPY requirements.txt ./
+COPY requirements/heic.txt ./requirements/
 RUN pip install ${TORCH_INDEX_URL:+--extra-index-url "$TORCH_INDEX_URL"} --constraint requirements.txt torch torchvision \
-    && pip install --requirement requirements.txt
+    && pip install --requirement requirements/heic.txt
 
 COPY best_model.pth vocab.pkl app.py gunicorn.conf.py ./
 COPY model ./model

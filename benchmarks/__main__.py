@@ -13,17 +13,17 @@ from typing import Any, Literal
 
 import tyro
 
-from benchmarks import comparison, latency, load, memory, report, runtimes, soak
+from benchmarks import comparison, doors, latency, load, memory, report, runtimes, soak
 from benchmarks.measure import save
 
-Part = Literal["latency", "runtimes", "load", "comparison", "memory", "soak"]
+Part = Literal["latency", "runtimes", "load", "doors", "comparison", "memory", "soak"]
 
 
 @dataclass(frozen=True)
 class Config:
     data: Path | None = None
     """Folder that training reads: adds CIDEr on its dev split to the runtimes."""
-    parts: tuple[Part, ...] = ("latency", "runtimes", "load", "comparison", "memory", "soak")
+    parts: tuple[Part, ...] = ("latency", "runtimes", "load", "doors", "comparison", "memory", "soak")
     output: Path = Path("docs/benchmarks")
     document: Path = Path("docs/benchmarks.md")
     minutes: float = 10
@@ -38,6 +38,7 @@ def main() -> None:
         "latency": lambda: latency.run(latency.Config()),
         "runtimes": lambda: runtimes.run(runtimes.Config(data=config.data)),
         "load": lambda: load.run(load.Config()),
+        "doors": lambda: doors.run(doors.Config()),
         "comparison": lambda: comparison.run(comparison.Config()),
         "memory": lambda: memory.run(memory.Config(requests=config.requests)),
         "soak": lambda: soak.run(soak.Config(minutes=config.minutes)),

@@ -19,10 +19,10 @@ from typing import Any
 import httpx
 import tyro
 
+from benchmarks.asking import DOORS
 from benchmarks.photographs import photographs
 
 ROOT = Path(__file__).parent.parent
-_DOOR = "/predict"
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,8 @@ class Config:
     requests: int = 0
     """If above 0: so many instead, however long they take."""
     photographs: int = 64
+    door: str = "/predict"
+    """One of asking.DOORS."""
     expected: Path | None = None
     """JSON from `alone`: what each photograph is answered."""
 
@@ -56,7 +58,8 @@ class Outcome:
 
 
 async def send(config: Config) -> Outcome:
-    uploads = photographs(config.photographs)
+    path, request_of = DOORS[config.door]
+    requests = [request_of(photograph) for photograph in photographs(config.photographs)]
     expected = json.loads(config.expected.read_text()) if config.expected else None
     outcome, statuses, numbers = Outcome(), Counter[str](), itertools.count()
     began = perf_counter()
@@ -65,9 +68,9 @@ async def send(config: Config) -> Outcome:
         for number in numbers:
             if number >= config.requests if config.requests else perf_counter() - began > config.seconds:
                 break
-            which, sent = number % len(uploads), perf_counter()
+            which, sent = number % len(requests), perf_counter()
             try:
-                answer = await client.post(config.url + _DOOR, **form(uploads[which]))
+                answer = await client.post(config.url + path, **requests[which])
             except httpx.TransportError as error:
                 statuses[type(error).__name__] += 1
                 continue
@@ -85,10 +88,6 @@ async def send(config: Config) -> Outcome:
     return outcome
 
 
-def form(upload: bytes) -> dict[str, Any]:
-    return {"files": {"image": ("photo.jpg", upload)}, "data": {"include_image": "false"}}
-
-
 def same(answer: dict[str, Any], expected: dict[str, Any]) -> bool:
     """The same words, about as likely: another photograph with the same caption has another probability."""
     scores = [one["captions"][0]["log_probability"] for one in (answer, expected)]
@@ -98,7 +97,8 @@ def same(answer: dict[str, Any], expected: dict[str, Any]) -> bool:
 def alone(url: str, count: int) -> list[dict[str, Any]]:
     """What each of the photographs is answered when nothing else is asked."""
     with httpx.Client(timeout=120) as client:
-        answers = [client.post(url + _DOOR, **form(upload)) for upload in photographs(count)]
+        path, request_of = DOORS["/predict"]
+        answers = [client.post(url + path, **request_of(photograph)) for photograph in photographs(count)]
     return [answer.raise_for_status().json() for answer in answers]
 
 

@@ -16,13 +16,14 @@ import tyro
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from benchmarks import comparison, latency, load, memory, runtimes, scaling, soak
+from benchmarks import comparison, doors, latency, load, memory, runtimes, scaling, soak
 from benchmarks.measure import put_in
 
 DESCRIBE = {
     "latency": latency.describe,
     "runtimes": runtimes.describe,
     "load": load.describe,
+    "doors": doors.describe,
     "comparison": comparison.describe,
     "memory": memory.describe,
     "soak": soak.describe,

@@ -9,6 +9,7 @@ import warnings
 import numpy as np
 from PIL import Image
 
+from model import heic
 from model.errors import ImageRefused, Refusal
 from model.imaging import Parts, take_apart
 from model.imaging.colour import apply, to_srgb
@@ -16,7 +17,7 @@ from model.imaging.jpeg import share_of_rows
 from model.imaging.kinds import describe, describe_raw
 from model.imaging.orientation import upright
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 MAX_PIXELS = 40_000_000
 # A progressive JPEG has about ten scans, each a pass over all pixels. Thousands fit into a few kilobytes and would
 # take minutes.
@@ -35,11 +36,13 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 def decode_image(data: bytes) -> Image.Image:
-    """The first frame of a JPEG, PNG, WebP, GIF, BMP or TIFF file: upright, sRGB, alpha over white, at most
+    """The first frame of a JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF or HEIC file: upright, sRGB, alpha over white, at most
     LONGEST_SIDE pixels on its longest side, without metadata; `info` holds "warning" where there is one (warning_of).
 
     Raises ImageRefused. Nothing is written to disk.
     """
+    if heic.is_heic(data):
+        data = heic.to_png(data, MAX_PIXELS, LONGEST_SIDE)
     if refusal := describe_raw(data):
         raise ImageRefused(Refusal.NOT_AN_IMAGE, refusal)
     parts = take_apart(data)
@@ -120,7 +123,7 @@ def _refusal(data: bytes) -> ImageRefused:
         return _damaged()
     return ImageRefused(
         Refusal.NOT_AN_IMAGE,
-        "This is not an image that can be read. Accepted are JPEG, PNG, WebP, GIF, BMP and TIFF.",
+        "This is not an image that can be read. Accepted are JPEG, PNG, WebP, AVIF, GIF, BMP and TIFF.",
     )
 
 

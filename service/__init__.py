@@ -6,8 +6,9 @@ import os
 
 from flask import Flask, Response
 
-from service import about, access, errors, routes, search
+from service import about, access, adapters, errors, routes, search
 from service.engine.supervisor import Supervisor
+from service.intake.body import OVERHEAD
 from service.observability import request_log
 from service.settings import ROOT, Settings
 
@@ -31,10 +32,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     """The application; its captioner loads in the background. Raises SettingRefused."""
     settings = settings or Settings.from_environment(os.environ)
     app = Flask("image-captioner", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
-    app.request_class = routes.InMemoryRequest
     app.config["MAX_UPLOAD_BYTES"] = settings.max_upload_bytes
     app.config["MAX_IMAGES_UPLOAD_BYTES"] = settings.max_images_upload_bytes
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes + routes.MULTIPART_OVERHEAD
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes + OVERHEAD
     app.config["MAX_FORM_MEMORY_SIZE"] = app.config["MAX_CONTENT_LENGTH"]  # a long text field is no image: 400
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the order of the contract is the order for reading
     request_log.register(app)
@@ -43,6 +43,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["captioner"] = host
     app.register_blueprint(routes.blueprint)
     app.register_blueprint(about.blueprint)
+    adapters.register(app)
     if settings.collection:
         search.register(app, settings.collection)
     errors.register(app)

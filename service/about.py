@@ -6,11 +6,11 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, render_template, request
 
+from service.captioning import current_host
 from service.description import describe_service
 from service.errors import CODES
 from service.observability import metrics
 from service.openapi import describe_api
-from service.routes import current_host
 from service.schemas import Schema
 
 blueprint = Blueprint("about", __name__)

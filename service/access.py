@@ -24,7 +24,18 @@ from service.proxies import Proxied, parse_address, parse_prefix
 from service.settings import Settings
 
 KEY_HEADER = "X-API-Key"
-OPEN = {"static", "captions.page", "captions.health", "about.info", "about.openapi", "about.docs"}
+OPEN = {
+    "static",
+    "captions.page",
+    "captions.health",
+    "captions.alive",
+    "captions.ready",
+    "about.info",
+    "about.openapi",
+    "about.docs",
+}
+FREE = {"ollama_models.show"}
+"""Asked by POST, and nothing is captioned."""
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?")  # flask-cors would take anything else for an expression
 _PREFLIGHT_SECONDS = 3600
 _IPV6_BITS = 64  # one customer has that many addresses at least
@@ -46,6 +57,11 @@ def register(app: Flask, settings: Settings) -> None:
 def is_guarded() -> bool:
     """Whether the request under way is for a guarded route; what is not there needs no guard, nor does a preflight."""
     return request.endpoint is not None and request.endpoint not in OPEN and request.method != "OPTIONS"
+
+
+def is_counted() -> bool:
+    """Whether the request under way asks for captions."""
+    return is_guarded() and request.method == "POST" and request.endpoint not in FREE
 
 
 def _lock(app: Flask, key: str) -> None:
@@ -75,8 +91,8 @@ def _let_in(app: Flask, origins: list[str]) -> None:
         app,
         origins=origins,
         methods=["GET", "POST"],
-        allow_headers=["Authorization", "Content-Type", KEY_HEADER, REQUEST_ID_HEADER],
-        expose_headers=["Retry-After", REQUEST_ID_HEADER],
+        allow_headers="*",  # other APIs' clients send headers of their own, which are not looked at
+        expose_headers=["Retry-After", "RateLimit", "RateLimit-Policy", "Server-Timing", REQUEST_ID_HEADER],
         max_age=_PREFLIGHT_SECONDS,
     )
 
@@ -98,10 +114,20 @@ def _limit(app: Flask, rate: str) -> None:
         _client,
         app=app,
         application_limits=[rate],
-        application_limits_exempt_when=lambda: not is_guarded() or request.method != "POST",
+        application_limits_exempt_when=lambda: not is_counted(),
         storage_uri="memory://",
         strategy="moving-window",
     )
+
+    @app.after_request
+    def tell(response: Response) -> Response:
+        """What is left, as draft-ietf-httpapi-ratelimit-headers-10 has it."""
+        if limits := limiter.current_limits:
+            policies = [(f'"{one.limit}"', one) for one in limits]
+            windows = [f"{name};q={one.limit.amount};w={one.limit.get_expiry()}" for name, one in policies]
+            left = [f"{name};r={one.remaining};t={_seconds_until(one.reset_at)}" for name, one in policies]
+            response.headers["RateLimit-Policy"], response.headers["RateLimit"] = ", ".join(windows), ", ".join(left)
+        return response
 
     @app.errorhandler(RateLimitExceeded)
     def too_often(error: RateLimitExceeded) -> Response:
@@ -109,9 +135,12 @@ def _limit(app: Flask, rate: str) -> None:
             HTTPStatus.TOO_MANY_REQUESTS, "too_many_requests", f"At most {error.limit.limit}; please wait."
         )
         limit = limiter.current_limit
-        seconds = math.ceil(limit.reset_at - time.time()) if limit else 1
-        refusal.headers["Retry-After"] = str(max(1, seconds))
+        refusal.headers["Retry-After"] = str(max(1, _seconds_until(limit.reset_at)) if limit else 1)
         return refusal
+
+
+def _seconds_until(moment: float) -> int:
+    return max(0, math.ceil(moment - time.time()))
 
 
 def _client() -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from model import heic
 from model.captioner import DecodingOptions
 from model.images import FORMATS, MAX_PIXELS
 from model.registry import used_settings
+from service.captioning import MAX_IMAGES
 from service.engine.supervisor import NotReady, Supervisor
-from service.routes import MAX_IMAGES
 from service.settings import Settings
 
 NAME = "image-captioner"
@@ -39,18 +40,23 @@ def describe_service(host: Supervisor) -> dict[str, Any]:
         "model": model
         | {
             "licence": capabilities.get("licence"),
-            "settings": {
-                name: value
-                for name, value in used_settings(settings.model).items()
-                if name in ("dtype", "tta", "image_size")
-            },
+            "settings": {name: value for name, value in used_settings(settings.model).items() if name in _SHOWN},
             "capabilities": {name: value for name, value in capabilities.items() if name != "licence"},
         },
-        "formats": list(FORMATS),
+        "formats": list(formats()),
         "limits": limits(settings),
         "decoding": {option.name: describe_option(option) for option in dataclasses.fields(DecodingOptions)},
         "api_key_required": bool(settings.api_key),
     }
+
+
+def formats() -> tuple[str, ...]:
+    """Of the photographs that are read here."""
+    return (*FORMATS, "HEIC") if heic.is_installed() else FORMATS
+
+
+def media_types() -> list[str]:
+    return [f"image/{name.lower()}" for name in formats()] + (["image/heif"] if heic.is_installed() else [])
 
 
 def limits(settings: Settings) -> dict[str, Any]:

@@ -3,54 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from collection.search import LONGEST_QUERY
-from model.images import FORMATS
 from service import access, schemas
-from service.description import LICENCE, NAME, SUMMARY, VERSION, limits
+from service.adapters import ADAPTERS
+from service.description import LICENCE, NAME, SUMMARY, VERSION, formats, limits, media_types
+from service.door import BODY, CAPTIONING, ONE_PHOTOGRAPH, Door, json_of
 from service.errors import CODES
+from service.intake.request import IMAGE_FIELDS
 from service.observability.request_log import REQUEST_ID_HEADER, REQUEST_ID_PATTERN
-from service.routes import IMAGE_FIELDS
-from service.schemas import Schema, reference
+from service.schemas import Schema
 from service.search import MOST_RESULTS, RESULTS
 from service.settings import Settings
 
-# In a batch, what is wrong with one photograph is told in its place.
-_BATCH = (
-    "no_image",
-    "too_many_images",
-    "bad_parameter",
-    "bad_request",
-    "too_large",
-    "internal_error",
-    "not_ready",
-    "busy",
-)
-_PREDICT = (*_BATCH, "not_an_image", "damaged_image", "too_many_pixels", "captioning_failed", "deadline_exceeded")
+_BATCH = (*BODY, *CAPTIONING)  # what is wrong with one photograph of several is told in its place
+_PREDICT = (*_BATCH, *ONE_PHOTOGRAPH)
 _MEGABYTE = 2**20
-
-
-@dataclass(frozen=True)
-class _Door:
-    """One method of one path."""
-
-    path: str
-    endpoint: str
-    """Flask's name of the view."""
-    summary: str
-    description: str
-    answer: dict[str, Schema]
-    """By media type."""
-    method: str = "get"
-    failures: tuple[str, ...] = ()
-    """Codes."""
-    form: Schema | None = None
-    parameters: dict[str, Schema] = field(default_factory=dict)
-    """Of the address, by name."""
-    curl: str = "curl {url}"
+_JSON = "application/json"
 
 
 def describe_api(settings: Settings, server: str) -> dict[str, Any]:
@@ -70,86 +41,94 @@ def describe_api(settings: Settings, server: str) -> dict[str, Any]:
         },
         "servers": [{"url": urlsplit(server).path or "/"}],
         "paths": paths,
-        "components": {"schemas": schemas.components(), "headers": _HEADERS}
+        "components": {"schemas": schemas.components() | _adapted(), "headers": _HEADERS}
         | ({"securitySchemes": _SCHEMES} if settings.api_key else {}),
     }
 
 
-def _doors(settings: Settings) -> tuple[_Door, ...]:
+def _adapted() -> dict[str, Schema]:
+    return {name: schema for adapter in ADAPTERS for name, schema in adapter.schemas.items()}
+
+
+def _doors(settings: Settings) -> tuple[Door, ...]:
     limit = limits(settings)
     most = limit["batch_images"]
     return (
-        _Door(
+        Door(
             "/predict",
             "captions.predict",
             "Caption a photograph",
-            f"Send it as a file in the field {' or '.join(IMAGE_FIELDS)}: {', '.join(FORMATS)}, at most "
-            f"{limit['upload_bytes'] / _MEGABYTE:g} MB and {limit['pixels'] / 1e6:g} megapixels. Options go into the "
-            "form or into the address, which comes first; an empty one means its default. With beam, num_captions is "
-            "at most beam_size; with greedy it is 1.",
-            _json("Answer"),
+            f"Send it as a file in the field {' or '.join(IMAGE_FIELDS)}: {', '.join(formats())}, at most "
+            f"{limit['upload_bytes'] / _MEGABYTE:g} MB and {limit['pixels'] / 1e6:g} megapixels; or as the body; "
+            "or as JSON, in base64. Options go into the form, the JSON or the address, which comes first; an empty one "
+            "means its default. With beam, num_captions is at most beam_size; with greedy it is 1. Who accepts "
+            "text/plain gets the caption alone.",
+            json_of("Answer") | {"text/plain": {"type": "string"}},
             method="post",
             failures=_PREDICT,
-            form=schemas.upload(include_image=True),
+            body=_photographs(include_image=True),
             parameters=schemas.options(include_image=True),
             curl="curl -F image=@photo.jpg {url}",
         ),
-        _Door(
+        Door(
             "/predict/batch",
             "captions.predict_batch",
             f"Caption up to {most} photographs",
             f"Repeat the field {' or '.join(IMAGE_FIELDS)}, at most {limit['batch_upload_bytes'] / _MEGABYTE:g} MB "
             "together. The options hold for all. There is a result or an error for each, in their order.",
-            _json("BatchAnswer"),
+            json_of("BatchAnswer"),
             method="post",
             failures=_BATCH,
-            form=schemas.upload(include_image=False, most=most),
+            body=_photographs(include_image=False, most=most),
             parameters=schemas.options(include_image=False),
             curl="curl -F image=@one.jpg -F image=@two.jpg {url}",
         ),
-        _Door(
+        Door(
             "/health",
             "captions.health",
             "Whether photographs are captioned",
             "200 when one would be captioned now; 503 while the model is being loaded or if it cannot be.",
-            _json("Health"),
+            json_of("Health"),
         ),
-        _Door(
+        Door("/livez", "captions.alive", "Whether it answers at all", "Whatever the model does.", json_of("Alive")),
+        Door("/readyz", "captions.ready", "Whether it is ready", "As /health, in the status alone.", json_of("Ready")),
+        Door(
             "/info",
             "about.info",
             "What this service is",
             "The model and its licence, what it can do, limits, and the options with defaults and ranges.",
-            _json("Info"),
+            json_of("Info"),
         ),
-        _Door(
+        Door(
             "/metrics",
             "about.counts",
             "Counts for Prometheus",
             "Requests by endpoint and status, latencies by stage, batches, the queue, the model; of all workers.",
             {"text/plain": {"type": "string"}},
         ),
-        _Door(
+        Door(
             "/openapi.json",
             "about.openapi",
             "This description",
             "OpenAPI 3.1.",
             {"application/json": {"type": "object"}},
         ),
-        _Door("/docs", "about.docs", "This description to read", "A page without script.", _page()),
-        _Door("/", "captions.page", "The page", "Captions photographs in a browser.", _page()),
+        Door("/docs", "about.docs", "This description to read", "A page without script.", _page()),
+        Door("/", "captions.page", "The page", "Captions photographs in a browser.", _page()),
+        *(door for adapter in ADAPTERS for door in adapter.doors()),
         *(_collection_doors() if settings.collection else ()),
     )
 
 
-def _collection_doors() -> tuple[_Door, ...]:
+def _collection_doors() -> tuple[Door, ...]:
     limit: Schema = {"type": "integer", "minimum": 1, "maximum": MOST_RESULTS, "default": RESULTS}
     return (
-        _Door(
+        Door(
             "/collection/search",
             "collection.search",
             "Search the collection",
             "Photographs whose captions have all of the words.",
-            _json("Found"),
+            json_of("Found"),
             failures=("bad_parameter", "service_unavailable"),
             parameters={
                 "q": {"type": "string", "minLength": 1, "maxLength": LONGEST_QUERY, "description": "words"},
@@ -157,7 +136,7 @@ def _collection_doors() -> tuple[_Door, ...]:
             },
             curl='curl "{url}?q=dog+grass"',
         ),
-        _Door(
+        Door(
             "/collection/{id}/thumbnail",
             "collection.thumbnail",
             "A photograph of the collection, made small",
@@ -170,9 +149,9 @@ def _collection_doors() -> tuple[_Door, ...]:
     )
 
 
-def _operation(door: _Door, settings: Settings, server: str) -> dict[str, Any]:
+def _operation(door: Door, settings: Settings, server: str) -> dict[str, Any]:
     guarded = bool(settings.api_key) and door.endpoint not in access.OPEN
-    limited = bool(settings.rate_limit) and door.endpoint not in access.OPEN and door.method == "post"
+    limited = bool(settings.rate_limit) and door.endpoint not in access.OPEN | access.FREE and door.method == "post"
     codes = {"method_not_allowed", *door.failures}
     codes |= {"unauthorized"} if guarded else set()
     codes |= {"too_many_requests"} if limited else set()
@@ -183,15 +162,11 @@ def _operation(door: _Door, settings: Settings, server: str) -> dict[str, Any]:
     }
     if door.parameters:
         operation["parameters"] = [_parameter(door, name, schema) for name, schema in door.parameters.items()]
-    if door.form:
-        types = ", ".join(f"image/{name.lower()}" for name in FORMATS)
-        encoding = {field: {"contentType": types} for field in IMAGE_FIELDS}
-        operation["requestBody"] = {
-            "required": True,
-            "content": {"multipart/form-data": {"schema": door.form, "encoding": encoding}},
-        }
-    operation["responses"] = {"200": _response("Done.", door.answer)} | _failures(codes)
-    if door.endpoint == "captions.health":
+    if door.body:
+        operation["requestBody"] = {"required": True, "content": door.body}
+    told = ("RateLimit-Policy", "RateLimit") if limited else ()
+    operation["responses"] = {"200": _response("Done.", door.answer, *told)} | _failures(door, codes)
+    if door.endpoint in ("captions.health", "captions.ready"):
         operation["responses"]["503"] = _response("Not ready.", door.answer)
     if guarded:
         operation["security"] = [{name: []} for name in _SCHEMES]
@@ -209,19 +184,19 @@ def _response(description: str, content: dict[str, Schema], *headers: str) -> di
     }
 
 
-def _failures(codes: Collection[str]) -> dict[str, Any]:
+def _failures(door: Door, codes: Collection[str]) -> dict[str, Any]:
     """Responses by status, in order."""
     headers = {401: ["WWW-Authenticate"], 405: ["Allow"], 429: ["Retry-After"], 503: ["Retry-After"]}
     responses = {}
     for status in sorted({CODES[code][0] for code in codes}):
         its_codes = [code for code, (its_status, _) in CODES.items() if code in codes and its_status == status]
         meanings = "; ".join(f"{code}: {CODES[code][1]}" for code in its_codes)
-        content = {"application/json": schemas.error_of(its_codes)}
+        content = {_JSON: door.describe_failure(its_codes)}
         responses[str(int(status))] = _response(meanings, content, *headers.get(status, []))
     return responses
 
 
-def _parameter(door: _Door, name: str, schema: Schema) -> dict[str, Any]:
+def _parameter(door: Door, name: str, schema: Schema) -> dict[str, Any]:
     """One that the path holds, or that may not be empty, is required."""
     in_path = f"{{{name}}}" in door.path
     required = in_path or schema.get("minLength", 0) > 0
@@ -229,14 +204,24 @@ def _parameter(door: _Door, name: str, schema: Schema) -> dict[str, Any]:
     return {"name": name, "description": schema["description"], "schema": schema} | place
 
 
-def _json(schema: str) -> dict[str, Schema]:
-    return {"application/json": reference(schema)}
+def _photographs(*, include_image: bool, most: int = 1) -> dict[str, dict[str, Any]]:
+    """The three ways to send them, by media type."""
+    encoding = {"contentType": ", ".join(media_types())}
+    return {
+        "multipart/form-data": {
+            "schema": schemas.upload(include_image=include_image, most=most),
+            "encoding": dict.fromkeys(IMAGE_FIELDS, encoding),
+        },
+        _JSON: {"schema": schemas.json_upload(include_image=include_image, most=most)},
+        "application/octet-stream": {"schema": schemas.PHOTOGRAPH},
+    }
 
 
 def _page() -> dict[str, Schema]:
     return {"text/html": {"type": "string"}}
 
 
+_LIMITS: Schema = {"type": "string", "pattern": '^"[^"]+"(;[a-z]+=[0-9]+)+'}
 _HEADERS = {
     REQUEST_ID_HEADER: {
         "description": "the identifier of the request, also in the service's log",
@@ -244,6 +229,8 @@ _HEADERS = {
         "schema": {"type": "string", "pattern": f"^{REQUEST_ID_PATTERN}$"},
     },
     "Retry-After": {"description": "seconds", "required": True, "schema": {"type": "integer", "minimum": 1}},
+    "RateLimit-Policy": {"description": "limits by name: q requests in w seconds", "required": True, "schema": _LIMITS},
+    "RateLimit": {"description": "what is left: r requests, until t seconds", "required": True, "schema": _LIMITS},
     "Allow": {"description": "the methods that there are", "required": True, "schema": {"type": "string"}},
     "WWW-Authenticate": {"description": "the scheme", "required": True, "schema": {"type": "string"}},
 }

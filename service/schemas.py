@@ -8,14 +8,16 @@ from typing import Any
 
 from model.captioner import DecodingOptions
 from model.confidence import LOW_CONFIDENCE
-from model.images import FORMATS, WARNINGS
-from service.description import describe_option
+from model.images import WARNINGS
+from service.description import describe_option, formats
 from service.errors import CODES
+from service.intake.request import IMAGE_FIELDS
 from service.observability.request_log import REQUEST_ID_PATTERN
-from service.routes import IMAGE_FIELDS
 
 Schema = dict[str, Any]
 
+PHOTOGRAPH: Schema = {"type": "string", "format": "binary", "description": f"one of {', '.join(formats())}"}
+BASE64: Schema = {"type": "string", "format": "byte", "description": "a photograph in base64, or as a data: address"}
 _PROBABILITY: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 _CONFIDENCE: Schema = {
     "type": ["number", "null"],
@@ -25,7 +27,7 @@ _CONFIDENCE: Schema = {
     "names; null where the model has no second look",
 }
 _OF_ONE = (
-    "no_image",
+    "empty_image",
     "too_large",
     "not_an_image",
     "damaged_image",
@@ -69,7 +71,15 @@ def options(*, include_image: bool) -> dict[str, Schema]:
 
 def upload(*, include_image: bool, most: int = 1) -> Schema:
     """A form with a photograph, or up to `most`, in one of IMAGE_FIELDS, and options."""
-    photograph: Schema = {"type": "string", "format": "binary", "description": f"one of {', '.join(FORMATS)}"}
+    return _of_images(PHOTOGRAPH, include_image, most)
+
+
+def json_upload(*, include_image: bool, most: int = 1) -> Schema:
+    """The same as JSON."""
+    return _of_images(BASE64, include_image, most)
+
+
+def _of_images(photograph: Schema, include_image: bool, most: int) -> Schema:
     images = photograph if most == 1 else list_of(photograph, minItems=1, maxItems=most)
     return {
         "type": "object",
@@ -110,6 +120,8 @@ def components() -> dict[str, Schema]:
             },
             optional=("digest", "device", "message"),
         ),
+        "Alive": exactly({"status": {"const": "alive"}}),
+        "Ready": exactly({"status": {"enum": ["ready", "busy", "starting", "failed"]}}),
         "Info": _info(),
         "Found": _found(),
     }
@@ -221,7 +233,7 @@ def _info() -> Schema:
                     },
                 }
             ),
-            "formats": list_of({"enum": list(FORMATS)}),
+            "formats": list_of({"enum": list(formats())}),
             "limits": exactly(
                 dict.fromkeys(numbers, _COUNT)
                 | {"rate": {"type": ["string", "null"], "description": "requests for captions from one address"}}

@@ -46,6 +46,10 @@ class Settings:
     """Sites whose pages may ask, with commas between: https://example.org, or * for all."""
     rate_limit: str = ""
     """Requests for captions from one address, such as 60/minute or 5/second; counted in each worker by itself."""
+    strict_model: bool = False
+    """Whether a request at the doors of OpenAI and Ollama that names another model is answered 404."""
+    model_aliases: str = ""
+    """Names that it is listed under there besides its own, with commas between, for programs that choose by name."""
     trusted_proxies: int = 0
     """Proxies in front of the service that add to X-Forwarded-For or Forwarded; 0: such headers are not believed."""
     url_prefix: str = ""

@@ -5,7 +5,7 @@ const QUALITY = 0.9;
 /**
  * `blob` is to be sent; `asSeen` tells that the browser shows it as the model sees it. Only a JPEG is sure to be: others
  * may move or be transparent, or the browser does not know them (TIFF). Those it does know and the service does not
- * (AVIF, HEIC) become JPEG. Throws an Error where the file cannot be read.
+ * become JPEG. Throws an Error where the file cannot be read.
  */
 export async function prepare(file, { longestSide, accepted }) {
   let bitmap;

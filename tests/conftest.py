@@ -33,6 +33,7 @@ SLOW = (
     "model/huggingface/test_blip2.py",
     "model/test_command_line.py::test_as_a_person_calls_it",
     "service/test_access.py",
+    "model/test_heic.py::test_time_and_memory",
     "service/test_backends.py",
     "service/test_hosts.py",
     "service/test_lifecycle.py",

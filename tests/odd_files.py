@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import skimage
 from PIL import Image
 
@@ -483,8 +484,6 @@ def other_kinds() -> Iterator[Odd]:
     yield refused("7z", b"7z\xbc\xaf\x27\x1c\0\4" + _NOISE[:99], "7-Zip")
     yield refused("RAR", b"Rar!\x1a\x07\1\0" + _NOISE[:99], "RAR")
     for brand, said in {
-        **dict.fromkeys(("heic", "heix", "hevc", "heim", "heis", "mif1", "msf1"), "HEIC"),
-        **dict.fromkeys(("avif", "avis"), "AVIF"),
         **dict.fromkeys(("isom", "iso2", "mp41", "mp42", "avc1", "M4V ", "3gp4", "dash"), "video"),
         "qt  ": "video (QuickTime)",
         "crx ": "raw file (Canon",
@@ -493,9 +492,6 @@ def other_kinds() -> Iterator[Odd]:
         yield refused(
             f"ftyp {brand}", struct.pack(">I4s4s", 24, b"ftyp", brand.encode()) + bytes(12) + _NOISE[:999], said
         )
-    yield refused(
-        "ftyp mif1 with avif", struct.pack(">I4s4sI4s", 24, b"ftyp", b"mif1", 0, b"avif") + _NOISE[:99], "AVIF"
-    )
     for name, data, said in (
         ("old QuickTime", b"\0\0\1\0moov" + _NOISE[:99], "video"),
         ("Matroska", b"\x1a\x45\xdf\xa3\xa3\x42\x86" + _NOISE[:99], "video"),
@@ -566,7 +562,6 @@ def other_kinds() -> Iterator[Odd]:
         ("JPEG2000", "JPEG 2000"),
         ("PDF", "PDF"),
         ("EPS", "PostScript"),
-        ("AVIF", "AVIF"),
     ):
         yield refused(f"Pillow's {format}", encoded(drawn(), format), said)
     yield refused("JPEG 2000, bare", encoded(drawn(), "JPEG2000", no_jp2=True), "JPEG 2000")
@@ -574,6 +569,23 @@ def other_kinds() -> Iterator[Odd]:
     twelve[photograph.index(b"\xff\xc0") + 4] = 12
     yield refused("JPEG of 12 bits", bytes(twelve), "12 bits")
     yield from raw_files()
+    yield from of_phones()
+
+
+def of_phones() -> Iterator[Odd]:
+    """AVIF and HEIC: sound, turned, and with nothing sound behind a sound beginning."""
+    kind, exif = "AVIF and HEIC", Image.Exif()
+    heic = io.BytesIO()
+    pillow_heif.from_pillow(drawn()).save(heic, quality=90)
+    yield Odd(kind, "HEIC", heic.getvalue(), PICTURE)
+    exif[0x0112] = 6
+    turned = encoded(drawn().transpose(Image.Transpose.ROTATE_90), "AVIF", quality=95, exif=exif)
+    yield Odd(kind, "AVIF, turned", turned, PICTURE)
+    yield Odd(kind, "AVIF", encoded(drawn(), "AVIF", quality=95), PICTURE)
+    yield Odd(kind, "half an AVIF", turned[: len(turned) // 2], DAMAGED)
+    for brand, other in ((b"avif", b""), (b"avis", b""), (b"mif1", b"avif"), (b"heic", b""), (b"mif1", b"")):
+        beginning = struct.pack(">I4s4sI4s", 24, b"ftyp", brand, 0, other)
+        yield Odd(kind, f"{beginning!r} and noise", beginning + _NOISE[:999], DAMAGED)
 
 
 def _iphones_png() -> bytes:

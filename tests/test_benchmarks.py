@@ -1,5 +1,6 @@
 """The benchmarks run, and what they count is right. No time is asserted."""
 
+import asyncio
 import json
 from dataclasses import replace
 
@@ -7,7 +8,8 @@ import pytest
 import torch
 import tyro
 
-from benchmarks import client, comparison, latency, load, memory, report, soak, style, training, variants
+from benchmarks import client, comparison, doors, latency, load, memory, report, soak, style, training, variants
+from benchmarks.asking import DOORS
 from benchmarks.measure import MatrixProduct, multiply_adds
 from benchmarks.photographs import SIZE, photographs
 from model.captioner import DecodingOptions
@@ -69,6 +71,19 @@ def test_a_variant_has_all_figures(captioner, images):
     assert 0 < found["p50"] <= found["p95"] and found["images_per_second"]["3"] > 0
     assert {"eager fp32", "packed fp32", "packed bf16"} < set(variants.VARIANTS)
     assert all(variant.bfloat16 == ("bf16" in name) for name, variant in variants.VARIANTS.items())
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_every_door_is_asked_as_it_wants_to_be(server, door):
+    outcome = asyncio.run(client.send(client.Config(server.url, requests=2, photographs=2, door=door)))
+    assert outcome.statuses == {"200": 2} and outcome.rate > 0
+
+
+def test_the_doors_as_a_table():
+    row = {"per_second": 40.0, "of_predict": 0.987, "p50": 20.0, "p95": 30.0, "others": 0}
+    assert "| /api/chat | 40 | 99% | 20 | 30 | 0 |" in doors.describe(
+        {"clients": 1, "rounds": 1, "doors": {"/api/chat": row}}
+    )
 
 
 def test_load_over_a_socket(server):

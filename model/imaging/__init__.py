@@ -6,7 +6,7 @@ apart (Parts), and put together again of what pixels need.
 
 from __future__ import annotations
 
-from model.imaging import jpeg, png, tiff, webp
+from model.imaging import avif, jpeg, png, tiff, webp
 from model.imaging.parts import Frame, Parts
 
 __all__ = ["Frame", "Parts", "take_apart"]
@@ -20,4 +20,6 @@ def take_apart(data: bytes) -> Parts:
         return png.take_apart(data)
     if data.startswith(tiff.SIGNATURES):
         return tiff.take_apart(data)
+    if avif.is_avif(data):
+        return avif.take_apart(data)
     return webp.take_apart(data) if webp.is_webp(data) else Parts(data)

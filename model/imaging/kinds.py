@@ -5,9 +5,9 @@ from __future__ import annotations
 import codecs
 import re
 
-from model.imaging import jpeg, tiff
+from model.imaging import avif, jpeg, tiff
 
-_FORMATS = "JPEG, PNG, WebP, GIF, BMP or TIFF"
+_FORMATS = "JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF"
 _EXPORT = f"export it as {_FORMATS}, and send that"
 _UNPACK = "unpack it, and send the photograph in it"
 _FRAME = f"send one picture of it as {_FORMATS}"
@@ -16,8 +16,6 @@ _ITSELF = f"download the photograph itself, and send that: {_FORMATS}"
 _RAW = "a camera's raw file"
 
 _BEGINNINGS = [
-    (rb"....ftyp(avif|avis|(mif1|msf1|miaf).{0,40}avi[fs])", "an AVIF photograph", _EXPORT),
-    (rb"....ftyp(he[iv][cxms]|mif1|msf1|miaf)", "a HEIC photograph", _EXPORT),
     (rb"....ftypcrx ", f"{_RAW} (Canon's CR3)", _EXPORT),
     (rb"....ftypM4[ABP] ", "a sound", _INSTEAD),
     (rb"....ftypqt  |[\0-\x1f]...(moov|mdat|wide|pnot|free|skip)", "a video (QuickTime)", _FRAME),
@@ -121,6 +119,8 @@ def describe(data: bytes) -> str | None:
         return f"This is an empty file (0 bytes): please send the photograph again, as {_FORMATS}."
     if not data.strip(b"\0"):
         return f"There is nothing but zeros in this file: please fetch the photograph again, and send that: {_FORMATS}."
+    if avif.is_avif(data):
+        return None
     for pattern, what, advice in _BEGINNINGS:
         if re.match(pattern, data, re.DOTALL):
             return _sentence(what, advice)

@@ -10,6 +10,7 @@ import re
 import uuid
 from collections.abc import Mapping
 from time import perf_counter
+from typing import Any
 
 from flask import Flask, Response, g, request
 
@@ -32,15 +33,20 @@ def request_id() -> str:
 
 
 def note(milliseconds: Mapping[str, float], batch: int) -> None:
-    """A photograph of the request under way was captioned: in these stages, in a batch of that size.
-
-    Where the request has several, its line tells the longest of each stage.
+    """A photograph of the request under way was captioned: in these stages, which may become more until it is
+    answered, and in a batch of that size.
     """
-    noted = g.setdefault("noted", {"stages": {}, "batch": 0})
-    for stage, spent in milliseconds.items():
-        metrics.observe_stage(stage, spent / 1000)
-        noted["stages"][stage] = max(round(spent, 1), noted["stages"].get(stage, 0.0))
-    noted["batch"] = max(batch, noted["batch"])
+    g.setdefault("noted", []).append((milliseconds, batch))
+
+
+def _sum_up(noted: list[tuple[Mapping[str, float], int]]) -> dict[str, Any]:
+    """Counts them; for the line the longest of each stage, where there were several photographs."""
+    stages: dict[str, float] = {}
+    for milliseconds, _ in noted:
+        for stage, spent in milliseconds.items():
+            metrics.observe_stage(stage, spent / 1000)
+            stages[stage] = max(round(spent, 1), stages.get(stage, 0.0))
+    return {"stages": stages, "batch": max(batch for _, batch in noted)} if noted else {}
 
 
 def register(app: Flask) -> None:
@@ -53,11 +59,13 @@ def register(app: Flask) -> None:
     @app.after_request
     def end(response: Response) -> Response:
         seconds = perf_counter() - g.began
-        noted = g.get("noted", {})
+        noted = _sum_up(g.get("noted", []))
         response.headers[REQUEST_ID_HEADER] = request_id()
         metrics.count_request(request.url_rule.rule if request.url_rule else _UNMATCHED, response.status_code)
         if noted:
             metrics.observe_stage("total", seconds)
+            timings = noted["stages"] | {"total": round(seconds * 1000, 1)}
+            response.headers["Server-Timing"] = ", ".join(f"{stage};dur={spent}" for stage, spent in timings.items())
         log.info(
             "answered",
             extra={

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+import pillow_heif
 from PIL import Image, ImageDraw, features
 
 from model.images import FORMATS
@@ -57,6 +58,7 @@ def corpus() -> Iterator[Case]:
     yield from frames()
     yield from metadata()
     yield from no_images()
+    yield from of_phones()
     yield from odd()
 
 
@@ -195,6 +197,26 @@ def metadata() -> Iterator[Case]:
 
 
 _BILLION_LAUGHS = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;">]><x>&b;&b;&b;&b;</x>'
+
+
+def of_phones() -> Iterator[Case]:
+    """HEIC, which is decoded in a process of its own: fewer, since each costs one."""
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(picture(size=(96, 80))).save(buffer)
+    data, draw = buffer.getvalue(), random.Random(3)
+    yield Case("HEIC", "sound", data, (200,))
+    for part in (0.2, 0.9):
+        yield Case("HEIC", f"cut off at {part}", data[: int(len(data) * part)])
+    for number in range(3):
+        flipped = bytearray(data)
+        for _ in range(1 + 4 * number):
+            flipped[draw.randrange(len(flipped))] ^= 1 << draw.randrange(8)
+        yield Case("HEIC", f"bits flipped {number}", bytes(flipped), (200, 400, 415, 422))
+    place = data.index(b"ispe") + 8
+    for side in (0, 20_000, 2**31 - 1):
+        bomb = data[:place] + struct.pack(">II", side, side) + data[place + 8 :]
+        yield Case("HEIC", f"{side} x {side}", bomb, (200, 422))
+    yield Case("HEIC", "its first bytes and zeros", data[:64] + bytes(5000), (422,))
 
 
 def no_images() -> Iterator[Case]:

@@ -43,7 +43,8 @@ _KINDS = {
     "orientation": 430,
     "JPEG that lacks its end": 185,
     "colour profile": 40,
-    "another kind of file": 110,
+    "another kind of file": 99,
+    "AVIF and HEIC": 9,
 }
 """How many there are at least."""
 

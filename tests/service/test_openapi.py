@@ -1,5 +1,6 @@
 """The document is OpenAPI, says of each endpoint what it does, and the real answers are what it says."""
 
+import base64
 import dataclasses
 import re
 
@@ -13,7 +14,7 @@ from model.captioner import DecodingOptions
 from model.errors import OptionRefused
 from model.registry import users_of
 from model.settings import ModelSettings
-from service import about, routes
+from service import about, adapters, routes
 from service.description import VERSION
 from service.openapi import describe_api
 from service.settings import Settings
@@ -34,8 +35,8 @@ def answered(document, server, method, path, **request):
     responses = document["paths"][path][method]["responses"]
     assert str(answer.status_code) in responses, (answer.status_code, answer.text)
     response = responses[str(answer.status_code)]
-    [(media, content)] = response["content"].items()
-    assert answer.headers["Content-Type"].partition(";")[0] == media
+    media = answer.headers["Content-Type"].partition(";")[0]
+    content = response["content"][media]
     body = answer.json() if media == "application/json" else answer.text
     Draft202012Validator(content["schema"] | {"components": document["components"]}).validate(body)
     for name in response["headers"]:
@@ -48,6 +49,8 @@ def answered(document, server, method, path, **request):
 def test_it_is_valid(document):
     validate(document)
     assert document["openapi"].startswith("3.1")
+    names = [one["operationId"] for operations in document["paths"].values() for one in operations.values()]
+    assert len(set(names)) == len(names)
 
 
 def test_with_everything_on_it_is_valid_too():
@@ -58,6 +61,9 @@ def test_with_everything_on_it_is_valid_too():
     assert {"401", "429"} <= set(predict["responses"]) and predict["security"] == [{"bearer": []}, {"header": []}]
     assert "Authorization" in predict["x-codeSamples"][0]["source"]
     assert not {"401", "429"} & set(health["responses"]) and "security" not in health
+    chat, show = document["paths"]["/v1/chat/completions"]["post"], document["paths"]["/api/show"]["post"]
+    assert {"401", "429"} <= set(chat["responses"]) and "RateLimit" in chat["responses"]["200"]["headers"]
+    assert "401" in show["responses"] and "429" not in show["responses"]
     assert {"/collection/search", "/collection/{id}/thumbnail"} <= set(document["paths"])
 
 
@@ -70,7 +76,9 @@ def test_every_route_is_in_it(document):
     app = Flask("routes", static_folder=None)
     app.register_blueprint(routes.blueprint)
     app.register_blueprint(about.blueprint)
-    served = {(rule.rule, method.lower()) for rule in app.url_map.iter_rules() for method in rule.methods}
+    adapters.register(app)
+    rules = [(re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), rule.methods) for rule in app.url_map.iter_rules()]
+    served = {(rule, method.lower()) for rule, methods in rules for method in methods}
     described = {(path, method) for path, operations in document["paths"].items() for method in operations}
     assert described == {(path, method) for path, method in served if method not in ("head", "options")}
 
@@ -91,7 +99,10 @@ def test_options_are_those_that_requests_are_checked_by(document):
     assert all(DecodingOptions.parse({"method": method}) for method in parameters["method"]["enum"])
 
 
-@pytest.mark.parametrize("path", ["/health", "/info", "/metrics", "/openapi.json", "/docs", "/"])
+GETS = ["/health", "/livez", "/readyz", "/info", "/metrics", "/openapi.json", "/docs", "/"]
+
+
+@pytest.mark.parametrize("path", [*GETS, "/v1/models", "/api/tags", "/api/ps", "/api/version"])
 def test_answers_to_get(document, server, path):
     assert answered(document, server, "get", path).status_code == 200
 
@@ -121,13 +132,51 @@ def test_refusals(document, server, status, request_parts):
     assert answered(document, server, "post", "/predict", **request_parts).status_code == status
 
 
+TEXT = base64.b64encode(GOOD).decode()
+QUESTIONS = {
+    "/predict": lambda text: {"image": text},
+    "/predict/batch": lambda text: {"image": [text]},
+    "/v1/chat/completions": lambda text: {
+        "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": text}}]}]
+    },
+    "/v1/responses": lambda text: {
+        "input": [{"role": "user", "content": [{"type": "input_image", "image_url": text}]}]
+    },
+    "/api/generate": lambda text: {"images": [text], "stream": False},
+    "/api/chat": lambda text: {"messages": [{"role": "user", "content": "", "images": [text]}], "stream": False},
+    "/api/show": lambda text: {"model": "cnn-lstm"},
+    "/image-to-text": lambda text: {"inputs": text},
+    "/": lambda text: {"inputs": text},
+}
+
+
+@pytest.mark.parametrize("path", QUESTIONS)
+def test_every_door_answers_and_refuses_as_it_is_described(document, server, path):
+    posts = {one for one, operations in document["paths"].items() if "post" in operations}
+    assert posts == {*QUESTIONS, "/models/{name}"}  # which is as /image-to-text
+    question = QUESTIONS[path]
+    body = question(TEXT)
+    schema = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    Draft202012Validator(schema | {"components": document["components"]}).validate(body)
+    assert answered(document, server, "post", path, json=body).status_code == 200
+    assert answered(document, server, "post", path, data=b"{").status_code == 400 or path.startswith("/predict")
+    if path in ("/predict/batch", "/api/show"):
+        return
+    for text, status in (("AA*A", 400), ("aGVsbG8=", 415), (TEXT[:600], 422)):
+        assert answered(document, server, "post", path, json=question(text)).status_code == status
+    if "text/event-stream" in document["paths"][path]["post"]["responses"]["200"]["content"]:
+        answered(document, server, "post", path, json=body | {"stream": True})
+
+
 def test_another_method_is_refused_as_every_endpoint_says(document, server):
     for path, operations in document["paths"].items():
-        [(method, operation)] = operations.items()
         answer = requests.delete(server.url + path, timeout=10)
-        assert answer.status_code == 405 and method.upper() in answer.headers["Allow"]
-        schema = operation["responses"]["405"]["content"]["application/json"]["schema"]
-        Draft202012Validator(schema | {"components": document["components"]}).validate(answer.json())
+        assert answer.status_code == 405
+        for method, operation in operations.items():
+            assert method.upper() in answer.headers["Allow"]
+            schema = operation["responses"]["405"]["content"]["application/json"]["schema"]
+            if path != "/" or method == "get":
+                Draft202012Validator(schema | {"components": document["components"]}).validate(answer.json())
 
 
 def test_info(server):
@@ -161,6 +210,6 @@ def test_the_settings_of_the_model_are_written_down_as_they_are_declared():
 
 def test_the_settings_that_are_written_down_are_those_that_there_are():
     rows = re.findall(r"^\| `CAPTION_(\w+)` \| (\S*) ", (ROOT / "docs" / "service.md").read_text(), re.M)
-    assert len(rows) == 16
+    assert len(rows) == 18
     for name, default in rows:
         assert str(getattr(Settings(), name.lower())) == default.strip("`|"), name

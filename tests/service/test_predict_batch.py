@@ -32,7 +32,7 @@ def test_bad_ones_do_not_fail_the_others(server, pictures):
     parts = [b"no image", pictures[0], b"", pictures[1][:5000], bytes(16 * 2**20 + 1), pictures[2]]
     results = ask(server, *parts).json()["results"]
     told = [result["error"]["code"] if "error" in result else "captioned" for result in results]
-    assert told == ["not_an_image", "captioned", "no_image", "damaged_image", "too_large", "captioned"]
+    assert told == ["not_an_image", "captioned", "empty_image", "damaged_image", "too_large", "captioned"]
     assert results[1]["caption"] != results[5]["caption"]
 
 

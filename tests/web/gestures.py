@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 from tests.pictures import encoded, photograph
 from tests.web.conftest import PATIENCE_MS
 
-_TYPES = {"jpg": "JPEG", "png": "PNG", "gif": "GIF", "tiff": "TIFF", "webp": "WEBP", "avif": "AVIF"}
+_TYPES = {"jpg": "JPEG", "png": "PNG", "gif": "GIF", "tiff": "TIFF", "webp": "WEBP"}
 
 
 def picture(name: str = "coffee.jpg", image: Image.Image | None = None, **options) -> dict:

@@ -3,9 +3,9 @@
 import base64
 
 import pytest
+import requests
 from playwright.sync_api import expect
 
-from model.images import FORMATS
 from tests.pictures import drawn
 from tests.web.gestures import caption, card, choose, hand_over, picture, wait_until, wait_until_held
 
@@ -95,9 +95,11 @@ def test_the_camera_is_offered_where_there_is_a_finger(page, size):
     expect(page.locator("#take")).to_have_attribute("capture", "environment")
 
 
-def test_what_can_be_chosen_is_what_the_service_reads(desktop):
-    accepted = desktop.locator("#choose").get_attribute("accept")
-    assert accepted.split(",") == [f"image/{name.lower()}" for name in FORMATS]
+def test_what_can_be_chosen_is_what_the_service_reads(desktop, server):
+    accepted = desktop.locator("#choose").get_attribute("accept").split(",")
+    formats = requests.get(server.url + "/info", timeout=10).json()["formats"]
+    assert accepted[: len(formats)] == [f"image/{name.lower()}" for name in formats]
+    assert accepted[len(formats) :] == ["image/heif", ".heic", ".heif"] and "HEIC" in formats
 
 
 def test_the_preview_does_not_wait_for_the_answer(page):
