@@ -10,12 +10,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: serve test quick lint audit bench browser clean
+.PHONY: serve test quick lint audit bench browser proxy clean
 
 serve: $(VENV)/serve
 	$(BIN)/python app.py
 
-test: $(VENV)/dev browser
+test: $(VENV)/dev browser proxy
 	$(PYTEST)
 
 quick: $(VENV)/dev
@@ -38,6 +38,10 @@ audit: $(VENV)/dev
 browser: $(VENV)/dev
 	@$(BIN)/python -m tests.browser || (apt-get update -qq && apt-get install -qq -y chromium) \
 	  || $(BIN)/python -m playwright install --with-deps chromium
+
+# A test drives the service behind a real nginx.
+proxy:
+	@PATH="$$PATH:/usr/sbin" command -v nginx || (apt-get update -qq && apt-get install -qq -y nginx-light)
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

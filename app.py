@@ -11,4 +11,7 @@ if __name__ == "__main__":
 else:
     from service import create_app
 
+    # gunicorn would answer 500 to every request whose path a proxy has already taken this off.
+    if prefix := os.environ.pop("SCRIPT_NAME", ""):
+        os.environ.setdefault("CAPTION_URL_PREFIX", prefix)
     app = create_app()

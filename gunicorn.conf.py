@@ -1,7 +1,10 @@
 """How `gunicorn app:app` and `python app.py` serve: processes with a model each, threads for their clients."""
 
 import os
-from pathlib import Path
+import sys
+import tempfile
+
+from gunicorn.arbiter import Arbiter
 
 from service.observability import logs, metrics
 from service.settings import Settings
@@ -16,11 +19,20 @@ threads = settings.max_queue + 64  # a thread for each request that waits, and f
 timeout = 120  # seconds without a sign of life, after which a worker is replaced
 keepalive = 5  # seconds
 graceful_timeout = settings.deadline_seconds + 5  # seconds that requests under way get after SIGTERM
-worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # the heartbeat file stays off the disk
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # the heartbeat file stays off the disk
+forwarder_headers = ""  # what proxies say is believed by service.proxies alone, where the settings permit it
+secure_scheme_headers = {}
 accesslog = None  # service.observability.request_log writes a line a request
 logconfig_dict = logs.configuration(settings.log_format)
 
 control_socket_disable = True  # nobody steers it but by signals
+
+
+if worker_tmp_dir is None:
+    try:
+        tempfile.gettempdir()
+    except OSError as error:
+        sys.exit(f"error: {error}: the service needs one to write to; with Docker, --tmpfs /tmp makes it")
 
 
 def on_starting(server):
@@ -36,6 +48,17 @@ def pre_fork(server, worker):
 def post_fork(server, worker):
     if server.counts:
         metrics.share(server.counts, worker.slot)
+
+
+def post_worker_init(worker):
+    worker.wsgi.extensions["captioner"].on_given_up = lambda: worker.handle_exit(None, None)
+
+
+def worker_exit(server, worker):
+    """A worker without a captioner would be replaced for ever: with this status it ends the server."""
+    app = getattr(worker, "wsgi", None)  # None where it could not be imported
+    if app and app.extensions["captioner"].has_given_up:
+        sys.exit(Arbiter.WORKER_BOOT_ERROR)
 
 
 def child_exit(server, worker):

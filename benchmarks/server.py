@@ -80,13 +80,15 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_server(folder: Path, command: tuple[str, ...] = ("app.py",), **environment: str) -> Iterator[Server]:
-    """A server process of its own, ended on leaving; `command` are the words after python."""
+def running_server(
+    folder: Path, command: tuple[str, ...] = ("app.py",), before: tuple[str, ...] = (), /, **environment: str
+) -> Iterator[Server]:
+    """A server process of its own, ended on leaving; `command` are the words after python, `before` those before."""
     port = free_port()
     log = folder / "server.log"
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, *command],
+            [*before, sys.executable, *command],
             cwd=ROOT,
             env=os.environ | {"PORT": str(port)} | environment,
             stdout=output,

@@ -21,6 +21,7 @@ from model.arguments import (
     model_settings,
 )
 from model.errors import LOADING_ERRORS, OptionRefused
+from model.names import Parser
 
 _COUNT = count_up_to(100_000)
 
@@ -65,7 +66,7 @@ def _run(plan: Plan, tasks: Sequence[Task], left: Sequence[Task]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m cluster.caption",
         description="Says what the photographs of a collection show. The same command goes on where it was stopped.",
     )

@@ -25,6 +25,7 @@ _CAPTION = pyarrow.struct(
         "text": pyarrow.string(),
         "log_probability": pyarrow.float64(),
         "mean_probability": pyarrow.float64(),
+        "confidence": pyarrow.float64(),
         "words": pyarrow.list_(_WORD),
     }
 )
@@ -33,6 +34,7 @@ SCHEMA = pyarrow.schema(
         "path": pyarrow.string(),
         "caption": pyarrow.string(),
         "captions": pyarrow.list_(_CAPTION),
+        "confidence": pyarrow.float64(),
         "low_confidence": pyarrow.bool_(),
         "tags": pyarrow.list_(pyarrow.struct({"name": pyarrow.string(), "probability": pyarrow.float64()})),
         "model": pyarrow.struct({name: pyarrow.string() for name in ("name", "digest", "device")}),

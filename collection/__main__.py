@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from model.names import unknown
+
 COMMANDS = {
     "caption": "says what photographs show: files, folders, patterns, lists",
     "search": "finds photographs by their captions",
@@ -28,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(_USAGE, file=sys.stdout if given else sys.stderr)
         return 0 if given else 2
     if given[0] not in COMMANDS:
-        print(f"there is no command {given[0]!r}\n{_USAGE}", file=sys.stderr)
+        print(f"error: {unknown('command', given[0], COMMANDS)}\n{_USAGE}", file=sys.stderr)
         return 2
     status: int = import_module(f"collection.{given[0]}").main(given[1:])
     return status

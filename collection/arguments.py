@@ -8,6 +8,7 @@ from pathlib import Path
 
 from collection.outputs import DEFAULT, FORMATS, Format
 from model.arguments import add_decoding_arguments, add_model_arguments, count_up_to, current_names
+from model.names import Parser
 
 _COUNT = count_up_to(1024)
 
@@ -33,7 +34,7 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Format]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m collection caption",
         description="Says what photographs show. With --output, the same command goes on where it was stopped.",
     )

@@ -15,7 +15,7 @@ from collection.walk import PhotographUnreadable, read_photograph
 from model.answer import describe_captions
 from model.captioner import Captioner, DecodingOptions, warn_of_ignored
 from model.errors import ImageRefused
-from model.images import decode_image
+from model.images import decode_image, warning_of
 from model.style.captions import caption_images
 
 Decoded = Image.Image | Record
@@ -49,7 +49,11 @@ class Job:
         captions = iter(caption_images(self.captioner, images, self.options) if images else ())
         return [
             {"path": path}
-            | (describe_captions(next(captions), self.captioner) if isinstance(found, Image.Image) else found)
+            | (
+                describe_captions(next(captions), self.captioner) | warning_of(found)
+                if isinstance(found, Image.Image)
+                else found
+            )
             for path, found in batch
         ]
 

@@ -6,7 +6,6 @@ once and stands beside it.
 
 from __future__ import annotations
 
-import argparse
 import fcntl
 import json
 import os
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from model.files import atomic_write
+from model.names import Parser
 
 LONGEST_QUERY = 200  # characters
 _SQLITE = b"SQLite format 3\0"
@@ -181,9 +181,7 @@ def _text(text: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 if something was found, 1 if nothing was, 2 if it could not be searched: as grep does."""
-    parser = argparse.ArgumentParser(
-        prog="python -m collection search", description="Finds photographs by the words of their captions."
-    )
+    parser = Parser(prog="python -m collection search", description="Finds photographs by the words of their captions.")
     parser.add_argument("results", type=Path, metavar="RESULTS", help="what `caption --output` wrote, as JSONL")
     parser.add_argument(
         "--where", required=True, metavar="WORDS", help='all must occur; "in quotes" together; snow* begins a word'

@@ -16,7 +16,8 @@ from model.answer import describe_captions, text_lines
 from model.arguments import add_decoding_arguments, add_model_arguments, current_names, decoding_options, model_settings
 from model.captioner import warn_of_ignored
 from model.errors import LOADING_ERRORS, ImageRefused, OptionRefused
-from model.images import decode_image
+from model.images import decode_image, warning_of
+from model.names import Parser
 from model.registry import load_captioner
 from model.style.captions import caption_images
 
@@ -48,13 +49,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{path}: {error}", file=sys.stderr)
             continue
         [captions] = caption_images(captioner, [image], options)
-        sys.stdout.writelines(text_lines(path, describe_captions(captions, captioner)))
+        sys.stdout.writelines(text_lines(path, describe_captions(captions, captioner) | warning_of(image)))
         captioned += 1
     return 0 if captioned == len(parsed.photographs) else 1 if captioned else 2
 
 
 def _parse(given: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m model",
         description="Says what photographs show, a line a caption.",
         epilog="python -m model export --help: the model for other runtimes. "
@@ -63,7 +64,8 @@ def _parse(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("photographs", nargs="+", metavar="PHOTOGRAPH")
     add_decoding_arguments(parser)
     add_model_arguments(parser)
-    return parser.parse_args(given)
+    parsed: argparse.Namespace = parser.parse_args(given)
+    return parsed
 
 
 def _read(path: str) -> Image.Image:

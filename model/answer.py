@@ -8,7 +8,7 @@ from typing import Any
 from PIL import Image
 
 from model.captioner import Caption, Captioner, Stopwatch
-from model.images import jpeg_address
+from model.images import WARNINGS, jpeg_address, warning_of
 
 
 def describe_model(captioner: Captioner) -> dict[str, str]:
@@ -32,6 +32,7 @@ def describe_captions(captions: Sequence[Caption], captioner: Captioner) -> dict
     return {
         "caption": captions[0].text,
         "captions": [_describe_caption(caption) for caption in captions],
+        "confidence": _rounded(captions[0].confidence),
         "low_confidence": captions[0].low_confidence,
         "tags": [{"name": tag.name, "probability": round(tag.probability, 4)} for tag in captions[0].tags],
         "model": describe_model(captioner),
@@ -43,18 +44,23 @@ def text_lines(path: str, answer: Mapping[str, Any]) -> Iterator[str]:
     captions = answer.get("captions", [])
     for caption in captions:
         odds = f"  ({caption['mean_probability']:.0%} a word)" if len(captions) > 1 else ""
-        doubt = "  (a guess: unlike the photographs that it was trained on)" if answer["low_confidence"] else ""
-        yield f"{path}: {caption['text']}{odds}{doubt}\n"
+        doubt = "  (low confidence: look at it)" if answer["low_confidence"] else ""
+        warning = f"  ({WARNINGS[answer['warning']]})" if "warning" in answer else ""
+        yield f"{path}: {caption['text']}{odds}{doubt}{warning}\n"
 
 
 def describe_moment(image: Image.Image, stopwatch: Stopwatch, *, include_image: bool) -> dict[str, Any]:
-    """The other part: the picture, where it is asked for, and the timings."""
-    moment: dict[str, Any] = {}
+    """The other part: what is to be said of the file, the picture, where it is asked for, and the timings."""
+    moment: dict[str, Any] = {**warning_of(image)}
     if include_image:
         with stopwatch.stage("image"):
             moment["image"] = jpeg_address(image)
     timing = {stage: round(value, 2) for stage, value in stopwatch.milliseconds.items()}
     return moment | {"timing_ms": timing | {"total": round(sum(stopwatch.milliseconds.values()), 2)}}
+
+
+def _rounded(probability: float | None) -> float | None:
+    return None if probability is None else round(probability, 4)
 
 
 def _describe_caption(caption: Caption) -> dict[str, Any]:
@@ -70,5 +76,6 @@ def _describe_caption(caption: Caption) -> dict[str, Any]:
         "text": caption.text,
         "log_probability": round(caption.log_probability, 4),
         "mean_probability": round(caption.mean_probability, 4),
+        "confidence": _rounded(caption.confidence),
         "words": words,
     }

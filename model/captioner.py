@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from PIL import Image
 
 from model.errors import OptionRefused
+from model.names import unknown
 
 if TYPE_CHECKING:
     import torch  # a process that only speaks to a captioner elsewhere does without: it takes seconds and memory
@@ -109,12 +110,16 @@ class DecodingOptions:
                 raise OptionRefused(name, f"{name} must be between {low} and {high}.")
 
     @classmethod
-    def parse(cls, texts: Mapping[str, str]) -> DecodingOptions:
-        """Options from text, as a form or an address carries them; names that are no option are left alone.
+    def parse(cls, texts: Mapping[str, str], also: Collection[str] = ()) -> DecodingOptions:
+        """Options from text, as a form or an address carries them, where names in `also` may stand beside.
 
-        Raises OptionRefused.
+        Raises OptionRefused, also for a name that is no option.
         """
         values: dict[str, Any] = {}
+        known = {option.name for option in dataclasses.fields(cls)} | set(also)
+        for name in texts:
+            if name not in known:
+                raise OptionRefused(name, unknown("option", name, known))
         for option in dataclasses.fields(cls):
             text = texts.get(option.name, "").strip()
             if text:
@@ -152,6 +157,7 @@ class Word:
 
     text: str
     probability: float
+    """The author's own; after a second look, how often people use a word of which the author is as sure."""
     attention: tuple[tuple[float, ...], ...] | None = None
     """Weights over the grid, row by row from the top left; they sum to one. None where not asked for or not had."""
     support: float | None = None
@@ -186,9 +192,13 @@ class Caption:
     words: tuple[Word, ...]
     """The model's own, whatever the style of `text`."""
     low_confidence: bool = False
-    """The photograph is unlike those that the model was trained on: whatever it says of it is a guess."""
+    """Somebody should look: the confidence is low, or, without one, the photograph is unlike those of training."""
     tags: tuple[Tag, ...] = ()
     """Of the photograph, likeliest first."""
+    confidence: float | None = None
+    """How likely some description of the photograph by people has at least half of what this one names, by a second
+    look; None where there is none.
+    """
 
     @property
     def mean_probability(self) -> float:
@@ -218,7 +228,7 @@ class Capabilities:
     attention: bool = False
     """A word comes with the weights of where the model looked."""
     low_confidence: bool = False
-    """An image unlike those of training is marked."""
+    """What somebody should look at is marked."""
     second_look: bool = False
     """Captions are ranked by what the picture shows, words have their support, and pictures have tags."""
     prompt: bool = False

@@ -16,33 +16,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from model.calibration import Calibration, calibrated
 from model.captioner import Caption, DecodingOptions, Tag
+from model.confidence import LOW_CONFIDENCE, UNLIKE, Confidence, Sentence, sentence_features
 from model.ranking import SMALLEST, Floats, Ngrams, Ranking
 
 _TAGS_AT_MOST = 10
 _TAG_LIKELY = 0.3
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """Of the tags of one kind: from what the head says to how often it is so (isotonic: Zadrozny and Elkan 2002)."""
-
-    said: Floats
-    so: Floats
-    """The share of photographs of which somebody names the tag, for each of `said`, both rising."""
-
-    def __call__(self, said: Floats) -> Floats:
-        so: Floats = np.interp(said, self.said, self.so)
-        return so
-
-
-def calibrated(raw: Floats, kinds: Sequence[str], calibrations: Mapping[str, Calibration]) -> Floats:
-    """(…, tags), each tag by the calibration of its kind."""
-    result = raw.copy()
-    for kind, calibration in calibrations.items():
-        own = np.array(kinds) == kind
-        result[..., own] = calibration(raw[..., own])
-    return result
 
 
 @dataclass(frozen=True)
@@ -51,31 +31,41 @@ class SecondLook:
     ranking: Ranking
     calibrations: Mapping[str, Calibration]
     """By kind of tag."""
+    words: Calibration
+    """From a word's probability by its author to how often somebody uses it."""
+    confidence: Confidence
 
     def judged(self, captions: Sequence[Caption], probabilities: Floats, options: DecodingOptions) -> list[Caption]:
-        """As many captions of a picture as are asked for, best first, with support and tags. The n-grams have these
-        probabilities (ngrams) of it.
+        """As many captions of a picture as are asked for, best first, with confidence, support and tags. The n-grams
+        have these probabilities (ngrams) of it; captions of low confidence are of a picture unlike those of training.
         """
-        order = self.order(captions, probabilities) if options.rerank else range(len(captions))
-        named = self.named(probabilities)
-        tags = self.tags(named)
+        sentences, named = [_said(caption) for caption in captions], self.named(probabilities)
+        scores = self.scores(sentences, probabilities)
+        order = np.argsort(-scores, kind="stable") if options.rerank else np.arange(len(captions))
+        tags, confidences = self.tags(named), self.confidences(sentences, scores, named)[:, 0]
         return [
-            replace(
-                captions[number],
-                tags=tags,
-                words=tuple(
-                    replace(word, support=self.support(_plain_word(word.text), named))
-                    for word in captions[number].words
-                ),
-            )
-            for number in order[: options.num_captions]
+            self._judged(captions[number], float(confidences[number]), tags, named)
+            for number in order[: options.num_captions].tolist()
         ]
 
-    def order(self, captions: Sequence[Caption], probabilities: Floats) -> list[int]:
-        """The captions' numbers, best first."""
+    def _judged(self, caption: Caption, confidence: float, tags: tuple[Tag, ...], named: Floats) -> Caption:
+        confidence *= UNLIKE if caption.low_confidence else 1
+        likely = self.words(np.array([word.probability for word in caption.words])).tolist()
+        words = tuple(
+            replace(word, probability=probability, support=self.support(_plain_word(word.text), named))
+            for word, probability in zip(caption.words, likely, strict=True)
+        )
+        low = confidence < LOW_CONFIDENCE
+        return replace(caption, words=words, tags=tags, confidence=confidence, low_confidence=low)
+
+    def scores(self, sentences: Sequence[Sentence], probabilities: Floats) -> Floats:
+        """(sentences), higher is better; the n-grams have these probabilities (ngrams) of the picture."""
         expected = self.ngrams.seen_in(probabilities)
-        scores = self.ranking.scores([expected.features(*_said(caption)) for caption in captions])
-        return sorted(range(len(captions)), key=lambda number: -scores[number])
+        return self.ranking.scores([expected.features(*sentence) for sentence in sentences])
+
+    def confidences(self, sentences: Sequence[Sentence], scores: Floats, named: Floats) -> Floats:
+        """(sentences, model.confidence.TARGETS), of what `scores` and `named` give."""
+        return self.confidence(sentence_features(sentences, scores, named, self.ngrams, self.confidence.things))
 
     def named(self, probabilities: Floats) -> Floats:
         """(tags): how likely somebody who describes the picture names each; from (ngrams)."""
@@ -100,6 +90,8 @@ class SecondLook:
                 kind: {name: _plain(value) for name, value in vars(own).items()}
                 for kind, own in self.calibrations.items()
             },
+            "words": {name: _plain(value) for name, value in vars(self.words).items()},
+            "confidence": {name: _plain(value) for name, value in vars(self.confidence).items()},
         }
 
     @classmethod
@@ -108,14 +100,13 @@ class SecondLook:
         ngrams = dict(state["ngrams"])
         parts: dict[str, Any] = {name: tuple(ngrams.pop(name)) for name in ("texts", "tags", "kinds")}
         parts["unknown_rarity"] = float(ngrams.pop("unknown_rarity"))
-        parts |= {name: np.array(value) for name, value in ngrams.items()}
+        parts |= _arrays(ngrams)
         return cls(
             Ngrams(**parts),
-            Ranking(**{name: np.array(value) for name, value in state["ranking"].items()}),
-            {
-                kind: Calibration(**{name: np.array(value) for name, value in own.items()})
-                for kind, own in state["calibrations"].items()
-            },
+            Ranking(**_arrays(state["ranking"])),
+            {kind: Calibration(**_arrays(own)) for kind, own in state["calibrations"].items()},
+            Calibration(**_arrays(state["words"])),
+            Confidence(**_arrays(state["confidence"])),
         )
 
 
@@ -131,8 +122,7 @@ def _plain_word(text: str) -> str:
     return text.lower().strip(string.punctuation)
 
 
-def _said(caption: Caption) -> tuple[list[str], list[float]]:
-    """The words, and the log-probability of each and of the end."""
+def _said(caption: Caption) -> Sentence:
     words = [_plain_word(word.text) for word in caption.words]
     each = [math.log(max(word.probability, SMALLEST)) for word in caption.words]
     return words, [*each, caption.log_probability - sum(each)]
@@ -169,3 +159,7 @@ def raw_tags(ngrams: Ngrams, probabilities: Floats) -> Floats:
 
 def _plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, np.ndarray) else list(value) if isinstance(value, tuple) else value
+
+
+def _arrays(state: Mapping[str, Any]) -> dict[str, Floats]:
+    return {name: np.array(value) for name, value in state.items()}

@@ -10,17 +10,17 @@ import math
 import re
 import time
 from http import HTTPStatus
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv6Address, ip_network
 
 from flask import Flask, Response, request
 from flask_cors import CORS
 from flask_limiter import Limiter, RateLimitExceeded
 from limits import parse_many
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from model.errors import SettingRefused
 from service.errors import failure
 from service.observability.request_log import REQUEST_ID_HEADER
+from service.proxies import Proxied, parse_address, parse_prefix
 from service.settings import Settings
 
 KEY_HEADER = "X-API-Key"
@@ -43,9 +43,8 @@ _IPV6_BITS = 64  # one customer has that many addresses at least
 
 def register(app: Flask, settings: Settings) -> None:
     """To be called after observability's, before the others': refusals are logged too. Raises SettingRefused."""
-    if settings.trusted_proxies:
-        count = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count)  # type: ignore[method-assign]
+    prefix = parse_prefix(settings.url_prefix)
+    app.wsgi_app = Proxied(app.wsgi_app, settings.trusted_proxies, prefix)  # type: ignore[method-assign]
     if settings.cors_origins:
         _let_in(app, _origins(settings.cors_origins))
     if settings.rate_limit:
@@ -146,11 +145,7 @@ def _seconds_until(moment: float) -> int:
 
 def _client() -> str:
     """The address that requests are counted by; one network of IPv6, since who has one address there has them all."""
-    text = request.remote_addr or "unknown"
-    try:
-        address = ip_address(text)
-    except ValueError:
-        return text  # a socket file, or what a proxy says
-    if isinstance(address, IPv6Address) and not address.ipv4_mapped:
+    address = parse_address(request.remote_addr or "")
+    if isinstance(address, IPv6Address):
         return str(ip_network((address, _IPV6_BITS), strict=False))
-    return text
+    return str(address or request.remote_addr or "unknown")  # which a socket file is

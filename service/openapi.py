@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from typing import Any
+from urllib.parse import urlsplit
 
 from collection.search import LONGEST_QUERY
 from service import access, schemas
@@ -38,7 +39,7 @@ def describe_api(settings: Settings, server: str) -> dict[str, Any]:
             f"identifier of its request in {REQUEST_ID_HEADER}: the client's own where that is well-formed.",
             "license": {"name": LICENCE, "identifier": LICENCE},
         },
-        "servers": [{"url": "/"}],
+        "servers": [{"url": urlsplit(server).path or "/"}],
         "paths": paths,
         "components": {"schemas": schemas.components() | _adapted(), "headers": _HEADERS}
         | ({"securitySchemes": _SCHEMES} if settings.api_key else {}),

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from model.captioner import DecodingOptions
+from model.confidence import LOW_CONFIDENCE
+from model.images import WARNINGS
 from service.description import describe_option, formats
 from service.errors import CODES
 from service.intake.request import IMAGE_FIELDS
@@ -17,6 +19,13 @@ Schema = dict[str, Any]
 PHOTOGRAPH: Schema = {"type": "string", "format": "binary", "description": f"one of {', '.join(formats())}"}
 BASE64: Schema = {"type": "string", "format": "byte", "description": "a photograph in base64, or as a data: address"}
 _PROBABILITY: Schema = {"type": "number", "minimum": 0, "maximum": 1}
+_CONFIDENCE: Schema = {
+    "type": ["number", "null"],
+    "minimum": 0,
+    "maximum": 1,
+    "description": "how likely some description of the photograph by people has at least half of what the caption "
+    "names; null where the model has no second look",
+}
 _OF_ONE = (
     "empty_image",
     "too_large",
@@ -122,9 +131,11 @@ def _answers() -> dict[str, Schema]:
     captions: dict[str, Schema] = {
         "caption": {"type": "string", "description": "the best caption"},
         "captions": list_of(reference("Caption"), minItems=1, description="best first"),
+        "confidence": _CONFIDENCE,
         "low_confidence": {
             "type": "boolean",
-            "description": "the photograph is unlike those that the model was trained on",
+            "description": f"somebody should look: the confidence is under {LOW_CONFIDENCE}, or, where there is none, "
+            "the photograph is unlike those that the model was trained on",
         },
         "tags": list_of(
             exactly({"name": {"type": "string"}, "probability": _PROBABILITY}),
@@ -133,6 +144,10 @@ def _answers() -> dict[str, Schema]:
         ),
     }
     moment: dict[str, Schema] = {
+        "warning": {
+            "enum": [*WARNINGS],
+            "description": "; ".join(f"{name}: {told}" for name, told in WARNINGS.items()),
+        },
         "image": {
             "type": "string",
             "pattern": "^data:image/jpeg;base64,",
@@ -146,7 +161,7 @@ def _answers() -> dict[str, Schema]:
         },
     }
     return {
-        "Answer": exactly(captions | {"model": reference("Model")} | moment, optional=("image",)),
+        "Answer": exactly(captions | {"model": reference("Model")} | moment, optional=("warning", "image")),
         "BatchAnswer": exactly(
             {
                 "results": list_of(
@@ -157,12 +172,13 @@ def _answers() -> dict[str, Schema]:
                 "model": reference("Model"),
             }
         ),
-        "Result": exactly(captions | moment, optional=("image",)),
+        "Result": exactly(captions | moment, optional=("warning", "image")),
         "Caption": exactly(
             {
                 "text": {"type": "string", "description": "in the style that was asked for"},
                 "log_probability": {"type": "number", "maximum": 0, "description": "of all words and the end"},
                 "mean_probability": _PROBABILITY | {"description": "the geometric mean of a word's"},
+                "confidence": _CONFIDENCE,
                 "words": list_of(reference("Word"), description="the model's own, whatever the style"),
             }
         ),

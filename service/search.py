@@ -15,6 +15,7 @@ from collection.search import LONGEST_QUERY, Collection, CollectionRefused, Foun
 from collection.walk import PhotographUnreadable, read_photograph
 from model.errors import ImageRefused, SettingRefused
 from model.images import decode_image, encode_jpeg
+from model.names import unknown
 from service.errors import BadRequest, failure
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ blueprint = Blueprint("collection", __name__, url_prefix="/collection")
 
 MOST_RESULTS = 100
 RESULTS = 24
+_PARAMETERS = {"q", "limit"}
 _LONGEST_SIDE = 320  # pixels
 _KEPT_SECONDS = 3600  # by the browser
 # A photograph of 40 megapixels takes some hundred megabytes while it is decoded.
@@ -58,6 +60,8 @@ def gone(error: Exception) -> Response:
 @blueprint.get("/search")
 def search() -> Response:
     """`q` to the photographs whose captions have all of its words, the best first."""
+    if others := sorted(request.args.keys() - _PARAMETERS):
+        raise BadRequest("bad_parameter", unknown("parameter", others[0], _PARAMETERS))
     query = request.args.get("q", "")
     try:
         total, found = _collection().search(query, _limit(request.args.get("limit", "")))

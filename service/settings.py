@@ -34,6 +34,8 @@ class Settings:
     """A photograph that is not captioned so long after it arrived is answered 504."""
     hung_after_seconds: int = 120
     """A captioner that takes longer over one batch is taken for hung, and replaced."""
+    load_tries: int = 3
+    """So often the captioner is tried to be loaded; then the service ends, with an exit status that is not 0."""
     max_images_upload_bytes: int = 64 * 1024 * 1024
     """More than this in one request for several photographs is refused with 413."""
     workers: int = 1
@@ -49,7 +51,9 @@ class Settings:
     model_aliases: str = ""
     """Names that it is listed under there besides its own, with commas between, for programs that choose by name."""
     trusted_proxies: int = 0
-    """Proxies in front of the service that add to X-Forwarded-For and -Proto; 0: the headers are not believed."""
+    """Proxies in front of the service that add to X-Forwarded-For or Forwarded; 0: such headers are not believed."""
+    url_prefix: str = ""
+    """The path that a proxy has the service under, such as /captions."""
     log_format: str = "json"
     """Lines of the log: json, or text for reading in a terminal."""
 

@@ -10,6 +10,7 @@ import { currentSettings } from "./settings.js";
 
 let made = 0; // for headings' ids
 
+const PERHAPS = 4; // tags in place of a sentence
 const SUPPORTED = 0.25; // likelier than that, the photograph shows what a word names
 
 export class Card {
@@ -110,7 +111,9 @@ export class Card {
     this.#answer = answer;
     if (answer.image) this.#picture = answer.image;
     this.#find(".note").hidden = !answer.low_confidence;
+    this.#find(".confidence").textContent = inWords(answer.confidence);
     this.#find(".tags").replaceChildren(...answer.tags.map(chip));
+    this.#find(".cut-off").hidden = answer.warning !== "truncated";
     const items = answer.captions.map((caption) => this.#ranked(caption));
     this.#find(".ranking").hidden = items.length < 2;
     this.#find(".ranking ol").replaceChildren(...items);
@@ -118,7 +121,8 @@ export class Card {
     const { name, device } = answer.model;
     this.#find(".fine").textContent = `${name} on ${device}, ${Math.round(answer.timing_ms.total)} ms`;
     this.#enter("done");
-    announce(`${this.#file.name}: ${answer.caption}${answer.low_confidence ? `. ${this.#find(".note").textContent}` : ""}`);
+    const notes = [...this.element.querySelectorAll(":is(.note, .cut-off):not([hidden])")];
+    announce(`${this.#file.name}: ${this.#find("img").alt}${notes.map((note) => `. ${note.textContent}`).join("")}`);
   }
 
   #ranked(caption) {
@@ -142,10 +146,11 @@ export class Card {
     this.#caption = caption;
     this.#view.show(caption);
     this.#find(".support").textContent = supportOf(caption);
-    const told = this.#find(".alt-text");
-    told.hidden = this.#settings.style !== "alt"; // else the words alone say the same
-    told.textContent = caption.text;
-    this.#find("img").alt = caption.text;
+    const told = this.#find(".told");
+    const doubted = this.#answer.low_confidence && caption === this.#answer.captions[0];
+    told.textContent = (doubted && perhaps(this.#answer.tags)) || caption.text;
+    told.hidden = told.textContent === caption.text && this.#settings.style !== "alt"; // the words alone say the same
+    this.#find("img").alt = told.textContent;
     const at = this.#answer.captions.indexOf(caption);
     this.element.querySelectorAll(".ranking button").forEach((b, i) => b.setAttribute("aria-pressed", i === at));
   }
@@ -201,6 +206,15 @@ function chip({ name, probability }) {
   item.textContent = name;
   item.title = `${percent(probability)} likely`;
   return item;
+}
+
+/** What is likely there whether or not the sentence is right; nothing without tags. */
+const perhaps = (tags) => tags.length && `Perhaps: ${tags.slice(0, PERHAPS).map(({ name }) => name).join(", ")}`;
+
+function inWords(confidence) {
+  if (confidence === null) return "";
+  const told = `${Math.round(confidence * 100)} of 100 captions with this confidence name at least half of what people see.`;
+  return `${percent(confidence)} confident: ${told}`;
 }
 
 /** Which of the caption's words the photograph supports by a second look, in a sentence; nothing without one. */

@@ -1,6 +1,6 @@
 // The session as a file, made in the browser of what the cards hold.
 
-const COLUMNS = ["file", "caption", "mean_probability", "low_confidence", "tags", "alternatives", "model", "settings", "error"];
+const COLUMNS = ["file", "caption", "mean_probability", "confidence", "low_confidence", "tags", "alternatives", "model", "settings", "error", "warning"];
 
 export function toJson(records) {
   return JSON.stringify(records, null, 2);
@@ -19,12 +19,14 @@ function row({ file, caption, answer, settings, error }) {
     file,
     caption,
     chosen?.mean_probability,
+    chosen?.confidence,
     answer?.low_confidence,
     answer?.tags.map(({ name }) => name).join(", "),
     others?.join(" | "),
     answer && `${answer.model.name} ${answer.model.digest}`,
     settings && new URLSearchParams(settings),
     error,
+    answer?.warning,
   ];
 }
 

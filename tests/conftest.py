@@ -35,6 +35,7 @@ SLOW = (
     "service/test_access.py",
     "model/test_heic.py::test_time_and_memory",
     "service/test_backends.py",
+    "service/test_hosts.py",
     "service/test_lifecycle.py",
     "service/test_observability.py",
     "service/test_overload.py",

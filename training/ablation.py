@@ -20,9 +20,11 @@ import tyro
 import yaml
 
 from model.files import atomic_write
+from model.names import unknown
 from training import train
 from training.running.results import Results
 
+_PARTS = ("base", "seeds", "variants")
 _METRICS = ("B-1", "B-2", "B-3", "B-4", "CIDEr")
 _COLUMNS = ("name", "seed", "stage", "photographs", "epochs", "seconds_an_epoch", "fastest_epoch", *_METRICS)
 
@@ -52,7 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         plan = yaml.safe_load(config.plan.read_text(encoding="utf-8"))
         base, seeds, variants = plan["base"], plan["seeds"], plan["variants"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        if others := sorted(set(plan) - set(_PARTS)):
+            raise ValueError(unknown("part", others[0], _PARTS))
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         print(f"error: {config.plan} is no plan with base, seeds and variants: {error}", file=sys.stderr)
         return 2
     table = config.output / "ablation.csv"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ import tyro
 import yaml
 
 from model.cnn_lstm.encoder import Stride
+from model.names import unknown
 from training.data.augmentation import Augmentation
 from training.running.settings import deciding, one_by_one
 
@@ -208,10 +209,22 @@ def with_file(arguments: Sequence[str]) -> list[str]:
         raise ValueError(f"{known.config} is not YAML: {error}") from error
     if not isinstance(content, dict):
         raise ValueError(f"{known.config} holds no settings by name")
+    _check_names(known.config, content, Config)
     given = {word.partition("=")[0] for word in rest}
     folders = {flag.removeprefix("--") for flag in _FOLDERS if flag in given}  # instead of the file's, not beside them
     content = {name: value for name, value in content.items() if name not in folders}
     return one_by_one(_with_current_names([*_as_arguments(content), *rest]), _FOLDERS)
+
+
+def _check_names(file: Path, content: Mapping[str, Any], kind: type[Config | Stage], place: str = "") -> None:
+    """Raises ValueError for a setting that there is not."""
+    own = {setting.name: setting.type for setting in fields(kind)}
+    for name, value in content.items():
+        plain = str(name).replace("-", "_")
+        if plain not in own and plain not in _RENAMED | _GONE:
+            raise ValueError(f"{file}: {unknown('setting', place + str(name), (place + one for one in own))}")
+        if own.get(plain) == Stage.__name__ and isinstance(value, dict):
+            _check_names(file, value, Stage, f"{plain}.")
 
 
 def _with_current_names(arguments: Sequence[str]) -> list[str]:

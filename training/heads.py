@@ -2,8 +2,8 @@
 
 From the folders that the checkpoint was trained on: which photographs are like those (the out-of-distribution
 detector), which words and phrases people use of a picture (the n-gram head), how a beam's sentences are ranked by them,
-and the calibration of tags. Weights and words stay as they are. Writes to --output the checkpoint with all of it, and
-heads.json beside it: what it is worth on the dev splits.
+the calibration of tags and words, and the confidence. Weights and vocabulary stay as they are. Writes to --output the
+checkpoint with all of it, and heads.json beside it: what it is worth on the dev splits.
 
 What the encoder gives for each photograph is kept in --cache (half a megabyte a photograph at 288 pixels), so that the
 same command goes on where it was stopped, and is done in minutes when only what stands on top is to be learnt anew.
@@ -22,15 +22,14 @@ import tyro
 
 from model.cnn_lstm.captioner import Network
 from model.cnn_lstm.checkpoint import Checkpoint
-from model.cnn_lstm.encoder import STAGES
 from model.cnn_lstm.vocabulary import Vocabulary
 from model.errors import CheckpointMismatch, VocabularyRefused
 from model.files import atomic_write
-from training.data.features import TooManyRefused, compute_features
+from training.data.features import TooManyRefused
 from training.data.lists import locate
 from training.data.mixture import read_datasets
-from training.data.records import DatasetRefused, Split, in_split, name_lists, spread
-from training.objectives.heads import Seen, describe_heads, learn_heads, look_at
+from training.data.records import DatasetRefused, name_lists
+from training.objectives.heads import describe_heads, learn_heads, see
 from training.objectives.ngrams import NgramConfig
 
 
@@ -61,24 +60,10 @@ def learn(config: Config) -> dict[str, Any]:
     for dataset in datasets:
         print(name_lists(dataset.records))
 
-    def look(split: Split) -> dict[str, Seen]:
-        found = {}
-        for dataset in datasets:
-            records = spread(in_split(dataset.records, split), config.photographs if split == "train" else 0)
-            features = compute_features(
-                records,
-                network.encoder,
-                checkpoint.preprocessing,
-                config.cache,
-                dataset_size=len(dataset.records),
-                mixed_precision=False,
-            )
-            found[dataset.name] = look_at(
-                records, features, network.encoder, len(STAGES), "cpu", keep_grid=split == "dev"
-            )
-        return found
-
-    heads, report = learn_heads(network, vocabulary, [*look("train").values()], look("dev"), config.ngrams)
+    eyes = network.encoder, checkpoint.preprocessing, config.cache
+    train = [see(dataset, "train", *eyes, photographs=config.photographs, keep_grid=False) for dataset in datasets]
+    dev = {dataset.name: see(dataset, "dev", *eyes) for dataset in datasets}
+    heads, report = learn_heads(network, vocabulary, train, dev, config.ngrams)
     config.output.parent.mkdir(parents=True, exist_ok=True)
     replace(checkpoint, heads=heads).save(config.output)
     with atomic_write(config.output.with_name("heads.json")) as file:

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from collection.collisions import Output
 from collection.journal import Record, without_stamp
+from model.images import WARNINGS
 
 
 class Format(ABC):
@@ -88,8 +89,15 @@ def problem(record: Record) -> str:
     return message
 
 
-def report_problems(records: Iterable[Record]) -> None:
+def report_warnings(records: Iterable[Record]) -> None:
     """On standard error, for formats that have no place for them."""
+    for record in records:
+        if "warning" in record:
+            tqdm.write(f"{record['path']}: {WARNINGS[record['warning']]}", file=sys.stderr)
+
+
+def report_problems(records: Iterable[Record]) -> None:
+    """As warnings are."""
     for record in records:
         if message := problem(record):
             tqdm.write(f"{record['path']}: {message}", file=sys.stderr)  # above the progress bar, where there is one

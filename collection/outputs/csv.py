@@ -23,7 +23,12 @@ def _guarded(cell: str) -> str:
 
 class Csv(Lines):
     help = "for a spreadsheet"
-    header = _row(("path", "caption", "mean_probability", "low_confidence", "tags", "alternatives", "error"))
+    header = _row(
+        (
+            *("path", "caption", "mean_probability", "confidence", "low_confidence"),
+            *("tags", "alternatives", "error", "warning"),
+        )
+    )
 
     def lines(self, records: Iterable[Record]) -> Iterator[str]:
         for record in records:
@@ -33,9 +38,11 @@ class Csv(Lines):
                     record["path"],
                     record.get("caption", ""),
                     best.get("mean_probability", ""),
+                    "" if record.get("confidence") is None else record["confidence"],
                     str(record.get("low_confidence", "")).lower(),
                     ", ".join(tag["name"] for tag in record.get("tags", ())),
                     " | ".join(caption["text"] for caption in others),
                     problem(record),
+                    record.get("warning", ""),
                 )
             )

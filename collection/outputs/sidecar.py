@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from collection.collisions import Output, beside
 from collection.journal import STAMP, Record, record_line
-from collection.outputs.base import Format, problem, report_problems
+from collection.outputs.base import Format, problem, report_problems, report_warnings
 from collection.stamps import Stamp, is_same, refreshed
 from model.files import atomic_write, file_digest
 
@@ -98,6 +98,7 @@ class Sidecar(Format):
                 with atomic_write(text) as temporary:
                     temporary.write_bytes(content)
         report_problems(records)
+        report_warnings(records)
 
     def _own(self, path: str, text: Path) -> list[_Note]:
         """Those on a photograph that is gone, too: it may have been this one under another name."""

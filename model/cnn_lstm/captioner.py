@@ -174,9 +174,10 @@ class CnnLstmCaptioner:
         return torch.cat([features, self.encoder(pixels.flip(3))], dim=1) if self.tta else features
 
     @torch.inference_mode()
-    def look(self, images: Sequence[Image.Image]) -> Tensor:
-        """The probabilities of n-grams (images, ngrams), on the CPU."""
-        return self.heads.probabilities(self._features(images)).float().cpu()
+    def look(self, images: Sequence[Image.Image]) -> tuple[Tensor, Tensor]:
+        """Which are unlike those of training (images), the probabilities of n-grams (images, ngrams); on the CPU."""
+        features = self._features(images)
+        return self.heads.unlike(features).cpu(), self.heads.probabilities(features).float().cpu()
 
 
 def _on_one_grid(attention: Tensor) -> Tensor:

@@ -96,7 +96,8 @@ class Checkpoint:
             heads = _heads(content) if with_heads else Heads()
             if heads.weights not in ("", weights_digest(content["encoder"], content["decoder"])):
                 raise CheckpointMismatch(
-                    f"{path}: what was learnt on top belongs to other weights; python -m training.heads makes it anew"
+                    f"{path}: what was learnt on top belongs to other weights; python -m training.heads makes it anew, "
+                    "or the file is damaged: copy it again"
                 )
             return cls(
                 encoder=_single(content["encoder"]),

@@ -7,7 +7,6 @@ a program in another language must know. `model/cnn_lstm/onnx.py` reads them.
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import sys
@@ -32,6 +31,7 @@ from model.cnn_lstm.vocabulary import END, PAD, START, UNKNOWN, Vocabulary
 from model.cnn_lstm.vocabulary import FORMAT as VOCABULARY_FORMAT
 from model.errors import LOADING_ERRORS, BackendUnavailable, ExportRefused
 from model.files import file_digest
+from model.names import Parser
 from model.settings import ModelSettings
 
 FORMAT = "image-captioner export 1"
@@ -208,9 +208,7 @@ def _folder_made_whole(folder: Path) -> Iterator[Path]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 if the export was written, 2 if not."""
     model = ModelSettings()
-    parser = argparse.ArgumentParser(
-        prog="python -m model export", description="Writes the captioner for other programs."
-    )
+    parser = Parser(prog="python -m model export", description="Writes the captioner for other programs.")
     parser.add_argument("--format", default="onnx", choices=["onnx"])
     parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="new or empty")
     parser.add_argument("--checkpoint", default=model.checkpoint, type=Path, help=f"default {model.checkpoint}")

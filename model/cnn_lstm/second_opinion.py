@@ -24,7 +24,7 @@ class SecondOpinion:
             raise BackendUnavailable("a second look needs a checkpoint with an n-gram head: python -m training.heads")
         self.captioner, self.judge, self.second_look = captioner, judge, judge.heads.second_look
         self.name, self.digest, self.device = captioner.name, captioner.digest, captioner.device
-        self.capabilities = replace(captioner.capabilities, second_look=True)
+        self.capabilities = replace(captioner.capabilities, second_look=True, low_confidence=True)
 
     @classmethod
     def load(cls, captioner: Captioner, settings: ModelSettings, device: torch.device) -> SecondOpinion:
@@ -42,5 +42,8 @@ class SecondOpinion:
         stopwatch = stopwatch or Stopwatch()
         found = self.captioner.caption(images, search_options(options), stopwatch)
         with stopwatch.stage("second look"):
-            looks = self.judge.look(images).numpy()
-        return [self.second_look.judged(own, look, options) for own, look in zip(found, looks, strict=True)]
+            unlike, looks = self.judge.look(images)
+        return [
+            self.second_look.judged([replace(caption, low_confidence=strange) for caption in own], look, options)
+            for own, strange, look in zip(found, unlike.tolist(), looks.numpy(), strict=True)
+        ]

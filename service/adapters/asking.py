@@ -12,6 +12,7 @@ from typing import Any
 
 from model.captioner import DecodingOptions
 from model.errors import OptionRefused
+from model.images import warning_of
 from service.adapters.known import known_of
 from service.adapters.structured import Format, asks_for_json, write
 from service.captioning import caption_all, check_count, current_host
@@ -181,7 +182,7 @@ def _longest(captioned: Sequence[Captioned]) -> dict[str, float]:
 
 
 def _warning(captioned: Sequence[Captioned], ignored: Sequence[str]) -> str | None:
-    told = [one.image.info["warning"] for one in captioned if "warning" in one.image.info]
+    told = [warning for one in captioned for warning in warning_of(one.image).values()]
     if ignored:
         told.append(f"not heeded: {', '.join(ignored)}")
     return "; ".join(dict.fromkeys(told)) or None

@@ -59,15 +59,16 @@ def known_of(answers: Sequence[Mapping[str, Any]], names: Sequence[str], choice:
         "\n".join(lines),
         tuple(everything),
         tuple(sorted(odds.items(), key=lambda tag: -tag[1])),
-        min(_confidence(answer, one) for answer, one in zip(answers, chosen, strict=True)),
+        min(_confidence(one) for one in chosen),
         any(answer["low_confidence"] for answer in answers),
         str(answers[0].get("language") or language),
     )
 
 
-def _confidence(answer: Mapping[str, Any], caption: Mapping[str, Any]) -> float:
-    found: float = answer.get("confidence", caption["mean_probability"])
-    return found
+def _confidence(caption: Mapping[str, Any]) -> float:
+    """Where the model has none, how sure it was of the words."""
+    found: float | None = caption.get("confidence")
+    return caption["mean_probability"] if found is None else found
 
 
 def _tags_of(answer: Mapping[str, Any]) -> list[Tag]:

@@ -14,17 +14,20 @@ import signal
 import subprocess
 import sys
 import traceback
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from itertools import takewhile
 from multiprocessing.connection import Connection, Pipe
-from threading import Timer
+from threading import Thread, Timer
 from typing import Any
 
 from PIL import Image
 
 from model.answer import describe_captions, describe_model
 from model.captioner import DecodingOptions, Stopwatch, warn_of_ignored
+from model.errors import LOADING_ERRORS
 from service.settings import ROOT, Settings
 
 Answer = dict[str, Any]
@@ -32,6 +35,13 @@ Answer = dict[str, Any]
 # OpenMP's threads spin where they wait for one another. As long as GNU's do by default, they take the cores from the
 # requests and the photographs' decoding: under load that made a pass three times slower. So few turns cost nothing.
 _PATIENCE = {"GOMP_SPINCOUNT": "10000"}
+_STANDARD_ERROR = 2
+_KEPT_LINES = 100
+_FATAL = "Fatal Python error"  # where faulthandler begins to tell what the signal tells, too
+_ADVICE: dict[int, str] = {
+    signal.SIGKILL: "the system does so where memory runs out",
+    signal.SIGILL: "this processor lacks instructions that PyTorch needs",
+}
 _DIE_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
 
 
@@ -61,14 +71,19 @@ class CaptionerProcess:
                 cwd=ROOT,
                 env=_PATIENCE | os.environ,
                 stdin=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
                 pass_fds=[descriptor],
             )
+        self._said: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._listening = Thread(target=self._listen, name="captioner's messages", daemon=True)
+        self._listening.start()
 
     def load(self) -> tuple[dict[str, str], dict[str, Any]]:
-        """The model's name, digest and device, and its capabilities. Raises Failure where it cannot be loaded,
-        CaptionerDied.
-        """
-        model, capabilities = self._ask(self._settings)
+        """The model's name, digest and device, and its capabilities. Raises Failure where it cannot be loaded."""
+        try:
+            model, capabilities = self._ask(self._settings)
+        except CaptionerDied as error:
+            raise Failure(self._how_it_died(), "") from error
         return model, capabilities
 
     def caption(self, images: Sequence[Image.Image], options: DecodingOptions) -> tuple[list[Answer], dict[str, float]]:
@@ -94,6 +109,28 @@ class CaptionerProcess:
         self._connection.close()
         return self._process.wait()
 
+    def _listen(self) -> None:
+        """What it says on standard error goes on to the log; the last of it may tell why it died."""
+        assert self._process.stderr is not None
+        with self._process.stderr as lines:
+            for line in lines:
+                os.write(_STANDARD_ERROR, line)
+                self._said.append(line.decode(errors="replace").strip())
+
+    def _how_it_died(self) -> str:
+        status = self._process.wait()
+        self._listening.join(1)
+        how = f"ended with exit status {status}"
+        if status < 0:
+            how = f"was ended by signal {-status} ({signal.strsignal(-status)})"
+        said = list(takewhile(lambda line: not line.startswith(_FATAL), filter(None, self._said)))
+        parts = (
+            f"the captioner's process {how} while it was loading",
+            _ADVICE.get(-status, ""),
+            f"it last said: {said[-1]}" if said else "",
+        )
+        return "; ".join(filter(None, parts))
+
     def _ask(self, question: object) -> Any:
         try:
             self._connection.send(question)
@@ -117,14 +154,14 @@ def serve(descriptor: int) -> None:
 
 
 def _answer(connection: Connection) -> None:
-    from model.registry import load_captioner  # brings PyTorch, which the parent does without
-    from model.style.captions import caption_images
-
     settings: Settings = connection.recv()
     try:
+        from model.registry import load_captioner  # brings PyTorch, which the parent does without
+        from model.style.captions import caption_images
+
         captioner = load_captioner(settings.model)
         captioner.caption([Image.new("RGB", (64, 64))])  # the first pass sets up kernels: not at a user's expense
-    except Exception as error:  # whatever it is, /health must tell it
+    except BaseException as error:  # whatever it is, an exit too, /health must tell it
         connection.send(_failure(error))
         return
     connection.send((describe_model(captioner), asdict(captioner.capabilities)))
@@ -140,5 +177,12 @@ def _answer(connection: Connection) -> None:
             connection.send(([describe_captions(captions, captioner) for captions in ranked], stopwatch.milliseconds))
 
 
-def _failure(error: Exception) -> Failure:
-    return Failure(str(error) or type(error).__name__, "".join(traceback.format_exception(error)))
+def _failure(error: BaseException) -> Failure:
+    return Failure(_reason(error), "".join(traceback.format_exception(error)))
+
+
+def _reason(error: BaseException) -> str:
+    """For who runs the service."""
+    if isinstance(error, ImportError):
+        return f"a package is missing or broken here: {error}; pip install -r requirements.txt"
+    return str(error) if isinstance(error, LOADING_ERRORS) and str(error) else f"{type(error).__name__}: {error}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTime
@@ -28,7 +29,7 @@ State = Literal["starting", "ready", "busy", "failed"]
 _DECODED_AT_ONCE = 2
 _NEARLY_FULL = 0.9
 _POLL_SECONDS = 0.2  # how often an idle captioner is looked after
-_PAUSE_SECONDS = 1.0  # before the next try where a captioner died while it was loading
+_PAUSE_SECONDS = 5.0  # after a captioner that could not be loaded
 _CLIENT_POLL_SECONDS = 1.0
 _MOST_FAILURES = 2
 _NOT_LOADED = "The model could not be loaded; the service's log says why."
@@ -65,6 +66,9 @@ class Supervisor:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.failure: str | None = None
+        """Why the captioner could not be loaded, until it can."""
+        self.has_given_up = False
+        self.on_given_up: Callable[[], None] = lambda: None
         self._model: dict[str, str] | None = None
         self._capabilities: dict[str, Any] = {}
         self._alive = False
@@ -148,31 +152,38 @@ class Supervisor:
 
     def _keep_alive(self) -> None:
         """Has a captioner at work, and another when it dies, for as long as the model can be loaded."""
-        while not self.failure:
+        failures = 0
+        while failures < self.settings.load_tries:
             try:
                 self._run_captioner()
-            except Failure as failure:
-                self.failure = failure.message
-                log.error("the captioner cannot be loaded: %s\n%s", failure.message, failure.details)
-            except Exception:  # no process can be started, say: the next try may find it otherwise
-                log.exception("the captioner cannot be run")
+            except Exception as error:
+                failures += 1
+                self.failure = error.message if isinstance(error, Failure) else f"{type(error).__name__}: {error}"
+                details = error.details if isinstance(error, Failure) else traceback.format_exc()
+                tries = self.settings.load_tries
+                log.error("the captioner cannot be loaded (%d of %d): %s\n%s", failures, tries, self.failure, details)
                 time.sleep(_PAUSE_SECONDS)
+            else:
+                failures = 0
         for work in self._queue.clear():
             work.answer.set_exception(NotReady(_NOT_LOADED))
+        log.error("the captioner is given up: %s", self.failure)
+        self.has_given_up = True
+        self.on_given_up()
 
     def _run_captioner(self) -> None:
-        """From its start to its death. Raises Failure where the model cannot be loaded."""
+        """From its start to its death. Raises Failure where the model cannot be loaded, and what the system raises
+        where no process can be started.
+        """
         process = CaptionerProcess(self.settings)
         try:
             self._model, self._capabilities = process.load()
-            self._alive = True
+            self.failure, self._alive = None, True
             metrics.set_model(**self._model)
             log.info("ready: %(name)s on %(device)s, %(digest)s", self._model)
             self._feed(process)
         except CaptionerDied:
             log.warning("the captioner died with exit status %d; another is started", process.end())
-            if not self._alive:
-                time.sleep(_PAUSE_SECONDS)
         finally:
             self._alive = False
             process.end()

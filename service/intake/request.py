@@ -50,8 +50,8 @@ def read_request(*, include_image: bool, several: bool = False) -> Asked:
     else:
         _refuse(kind)
     chosen = {**texts, **request.args.to_dict()}
-    wanted = parse_bool("include_image", chosen.pop("include_image", "") or str(include_image))
-    return Asked(uploads, DecodingOptions.parse(chosen), wanted)
+    wanted = parse_bool("include_image", chosen.get("include_image") or str(include_image))
+    return Asked(uploads, DecodingOptions.parse(chosen, ("include_image", *IMAGE_FIELDS)), wanted)
 
 
 def read_json(several: bool) -> dict[str, Any]:

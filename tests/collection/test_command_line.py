@@ -64,10 +64,22 @@ def records(text):
 def test_jsonl_is_what_the_api_returns(cat, capsys):
     assert main(["caption", str(cat), "--attention", "--num-captions", "2", *MODEL]) == 0
     [answer] = records(capsys.readouterr().out)
-    assert list(answer) == ["path", "caption", "captions", "low_confidence", "tags", "model"]
+    assert list(answer) == ["path", "caption", "captions", "confidence", "low_confidence", "tags", "model"]
     assert answer["path"] == str(cat)
     assert answer["caption"] == answer["captions"][0]["text"] and len(answer["captions"]) == 2
     assert len(answer["captions"][0]["words"][0]["attention"]) == 9
+
+
+def test_what_is_cut_off_says_so_in_its_record(cat, capsys):
+    cat.write_bytes(cat.read_bytes()[:-200])
+    assert main(["caption", str(cat), *QUICK]) == 0
+    [answer] = records(capsys.readouterr().out)
+    assert answer["warning"] == "truncated" and answer["caption"]
+    assert main(["caption", str(cat), "--format", "csv", *QUICK]) == 0
+    [row] = csv.DictReader(capsys.readouterr().out.splitlines())
+    assert row["warning"] == "truncated" and row["caption"] == answer["caption"]
+    assert main(["caption", str(cat), "--format", "sidecar", *QUICK]) == 0
+    assert "the file is cut off" in capsys.readouterr().err
 
 
 def test_killed_or_interrupted_the_same_command_resumes_to_the_same_file(folder, tmp_path, capsys):
@@ -176,6 +188,25 @@ def test_where_there_are_no_photographs_that_is_reported(tmp_path, capsys):
     assert capsys.readouterr().err == "error: there are no photographs to caption in what was named\n"
     assert main(["caption", str(tmp_path / "gone.jpg"), *QUICK]) == 2  # none could be
     assert "1 failed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["captoin", "x"], "unknown command 'captoin'; did you mean caption?"),
+        (["caption", "x", "--werkers", "2"], "unknown option '--werkers'; did you mean --workers?"),
+        (["caption", "x", "--beam", "2"], "unknown option '--beam'; did you mean --beam-size?"),
+        (["caption", "x", "--out=y"], "unknown option '--out'; did you mean --output?"),
+        (["search", "x", "--where", "dog", "--max", "2"], "unknown option '--max'"),
+        (["search", "x", "--where", "dog", "grass"], "what is meant by grass?"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_nearest(capsys, arguments, words):
+    try:
+        status = main(arguments)
+    except SystemExit as ended:
+        status = ended.code
+    assert status == 2 and words in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,13 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import pillow_heif
 from PIL import Image, ImageDraw, features
 
 from model.images import FORMATS
+from tests.odd_files import DAMAGED, OTHER, PICTURE, TRUNCATED, odd_files
 
 MODES = (
     "1",
@@ -57,6 +59,7 @@ def corpus() -> Iterator[Case]:
     yield from metadata()
     yield from no_images()
     yield from of_phones()
+    yield from odd()
 
 
 def picture(mode: str = "RGB", size: tuple[int, int] = (48, 40)) -> Image.Image:
@@ -227,3 +230,10 @@ def no_images() -> Iterator[Case]:
         yield Case(
             "no image", f"{format}'s first 8 bytes and zeros", encoded(picture(), format)[:8] + bytes(5000), (415, 422)
         )
+
+
+def odd() -> Iterator[Case]:
+    """One of forty: tests/model/test_imaging.py tries them all."""
+    statuses = {PICTURE: (200,), TRUNCATED: (200,), DAMAGED: (422,), OTHER: (415,)}
+    for file in islice(odd_files(), 0, None, 40):
+        yield Case(file.kind, file.name, file.data, statuses[file.outcome])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from http.client import HTTPResponse
 from typing import Any
@@ -69,9 +69,9 @@ def answer_to(port: int, request: bytes, seconds: float = 60) -> tuple[int, dict
     with socket.create_connection(("127.0.0.1", port), timeout=seconds) as client:
         with suppress(ConnectionResetError, BrokenPipeError):  # refused before it was sent whole: the answer is there
             client.sendall(request)
-        answer = HTTPResponse(client)
-        answer.begin()
-        return answer.status, json.loads(answer.read())
+        with closing(HTTPResponse(client)) as answer:
+            answer.begin()
+            return answer.status, json.loads(answer.read())
 
 
 def _post(

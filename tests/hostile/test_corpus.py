@@ -52,6 +52,7 @@ def _caption(server):
 
 
 @pytest.mark.filterwarnings("ignore:IM image format is deprecated")
+@pytest.mark.filterwarnings("ignore:Image.Image.getdata is deprecated")  # pillow-heif, where it is installed
 def test_the_corpus_is_answered(own_server, unharmed):
     wrong, counts = [], Counter()
     with requests.Session() as session:

@@ -34,7 +34,7 @@ def damaged(draw):
     return bytes(data)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.one_of(damaged(), st.binary(max_size=2000)))
 def test_bytes_become_a_bounded_photograph_or_a_refusal(data):
     try:
@@ -46,11 +46,11 @@ def test_bytes_become_a_bounded_photograph_or_a_refusal(data):
         Image.open(io.BytesIO(encoded(image, "PNG"))).verify()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400, deadline=None, database=None)
 @given(st.dictionaries(st.sampled_from(_NAMES), _VALUES, max_size=6))
 def test_texts_become_options_in_their_ranges_or_a_refusal(texts):
     try:
-        options = DecodingOptions.parse(texts)
+        options = DecodingOptions.parse(texts, also=("include_image",))
     except OptionRefused as refused:
         assert refused.name in texts and refused.name in str(refused)
     else:
@@ -58,7 +58,7 @@ def test_texts_become_options_in_their_ranges_or_a_refusal(texts):
         assert math.isfinite(options.temperature) and 0 < options.top_p <= 1
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(st.sampled_from(_NAMES), _VALUES, max_size=4), st.booleans())
 def test_requests_with_any_parameters_are_answered_or_refused(server, texts, in_address):
     where = {"params" if in_address else "data": texts}

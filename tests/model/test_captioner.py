@@ -20,7 +20,6 @@ def test_parse():
             "seed": "7",
             "attention": "true",
             "style": "alt",
-            "other": "x",
         }
     )
     assert options == DecodingOptions("sample", num_captions=2, temperature=0.5, seed=7, attention=True, style="alt")
@@ -55,6 +54,27 @@ def test_what_is_out_of_range_is_named_with_its_range(name, text, words):
     with pytest.raises(OptionRefused, match=words) as refused:
         DecodingOptions.parse({name: text})
     assert refused.value.name == name and name in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("beamsize", "did you mean beam_size"),
+        ("beam", "did you mean beam_size"),
+        ("Beam-Size", "did you mean beam_size"),
+        ("max_tokens", "did you mean max_words"),
+        ("temp", "did you mean temperature"),
+        ("num_caption", "did you mean num_captions"),
+        ("zzz", "there are attention, beam_size"),
+        ("", "there are attention, beam_size"),
+        ("x" * 100_000, "there are attention, beam_size"),
+    ],
+)
+def test_a_name_that_is_no_option_is_refused_with_the_nearest(name, words):
+    with pytest.raises(OptionRefused, match=words) as refused:
+        DecodingOptions.parse({"beam_size": "2", name: ""}, also=("include_image",))
+    assert refused.value.name == name and len(str(refused.value)) < 500
+    assert DecodingOptions.parse({"include_image": "1"}, also=("include_image",)) == DecodingOptions()
 
 
 def test_a_beam_gives_no_more_captions_than_it_holds():

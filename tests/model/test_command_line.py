@@ -40,6 +40,12 @@ def test_a_damaged_photograph_does_not_stop_the_others(cat, tmp_path, capsys):
     assert "truncated or corrupt" in printed.err and "missing.jpg: The file cannot be read" in printed.err
 
 
+def test_a_photograph_that_is_cut_off_says_so(cat, capsys):
+    cat.write_bytes(cat.read_bytes()[:-200])
+    assert main([str(cat), *MODEL]) == 0
+    assert "(the file is cut off: its end is missing)" in capsys.readouterr().out
+
+
 def test_a_folder_is_no_photograph(tmp_path, capsys):
     assert main([str(tmp_path), *MODEL]) == 2
     assert "The file cannot be read: Is a directory" in capsys.readouterr().err
@@ -63,6 +69,16 @@ def test_what_cannot_be_done_is_said_in_one_line(cat, capsys, arguments, words):
     assert main([str(cat), *MODEL, *arguments]) == 2
     error = capsys.readouterr().err
     assert words in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("argument", "nearest"),
+    [("--beamsize=5", "--beam-size"), ("--beam=5", "--beam-size"), ("--num_captions=2", "--num-captions")],
+)
+def test_an_unknown_option_is_refused_with_the_nearest(capsys, argument, nearest):
+    with pytest.raises(SystemExit) as ended:
+        main(["photo.jpg", argument])
+    assert ended.value.code == 2 and f"did you mean {nearest}?" in capsys.readouterr().err
 
 
 def test_vocabulary_of_another_model(cat, tmp_path, capsys):

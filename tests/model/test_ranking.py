@@ -1,13 +1,17 @@
 """The features of a sentence, computed by hand."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from model.calibration import Calibration
 from model.captioner import Caption, DecodingOptions, Word
+from model.confidence import FEATURES as SENTENCE_FEATURES
+from model.confidence import TARGETS, Confidence, sentence_features
 from model.ranking import FEATURES, Ngrams, Ranking
-from model.second_look import Calibration, SecondLook
+from model.second_look import SecondLook
 
 TEXTS = ("a", "dog", "dogs", "runs", "cat", "a dog", "dog runs", "a dog runs")
 NGRAMS = Ngrams(
@@ -57,13 +61,23 @@ def test_tags_count_by_how_much_likelier_they_are_than_usual():
     assert found["sum of tags' log-odds"] == pytest.approx(math.log(0.8 / 0.2) + math.log(0.4 / 0.6))
 
 
+CONFIDENCE = Confidence(
+    things=np.array([0, -1, 1]),
+    means=np.zeros(len(SENTENCE_FEATURES)),
+    deviations=np.ones(len(SENTENCE_FEATURES)),
+    weights=np.eye(len(TARGETS), len(SENTENCE_FEATURES)),
+    biases=np.array([3.0, 0.0, 0.0]),
+)
+
+
 @pytest.fixture
 def look():
     """By the predicted CIDEr of words alone."""
     weights = np.zeros(len(FEATURES))
     weights[FEATURES.index("predicted CIDEr of 1-grams")] = 1
     ranking = Ranking(np.zeros(len(FEATURES)), np.ones(len(FEATURES)), weights)
-    return SecondLook(NGRAMS, ranking, {"noun": Calibration(np.array([0.0, 1.0]), np.array([0.0, 0.5]))})
+    halved = Calibration(np.array([0.0, 1.0]), np.array([0.0, 0.5]))
+    return SecondLook(NGRAMS, ranking, {"noun": halved}, halved, CONFIDENCE)
 
 
 def caption(text, log_probability):
@@ -94,4 +108,34 @@ def test_tags_join_their_forms_are_calibrated_by_kind_and_likely(look):
 def test_it_is_stored_as_plain_data(look):
     again = SecondLook.from_state(look.state())
     assert again.state() == look.state() and again.ngrams.texts == TEXTS
-    assert again.order([caption("a cat", -1), caption("a dog", -1)], LOOK) == [1, 0]
+    [cat, dog] = again.scores([(["a", "cat"], [-1] * 3), (["a", "dog"], [-1] * 3)], LOOK)
+    assert dog > cat
+
+
+def test_a_sentence_is_believed_for_what_the_picture_shows_of_what_it_names(look):
+    named = look.named(LOOK)
+    sentences = [
+        (["a", "dog", "runs"], [-0.1, -0.4, -0.2, -0.1]),
+        (["a", "cat"], [-0.1, -1.0, -0.1]),
+        (["a"], [-1, -2]),
+    ]
+    found = sentence_features(sentences, np.array([1.0, 0.0, 0.0]), named, NGRAMS, CONFIDENCE.things)
+    dog, cat, nothing = (dict(zip(SENTENCE_FEATURES, row, strict=True)) for row in found)
+    assert dog["mean log-probability of what it names"] == pytest.approx(math.log(0.43))
+    assert cat["mean log-probability of what it names"] == pytest.approx(math.log(0.025))
+    assert (dog["number of them"], cat["number of them"], nothing["number of them"]) == (1, 1, 0)
+    assert dog["mean log-probability of their words"] == -0.4
+    assert dog["mean probability of its tags"] == pytest.approx((0.43 + 0.4) / 2)
+    assert dog["least share of the beam that names the same"] == pytest.approx(1 / 3)
+    judged = look.judged([caption("a dog", -0.1), caption("a cat", -0.1)], LOOK, DecodingOptions(num_captions=2))
+    assert (
+        judged[0].confidence == pytest.approx(1 / (1 + math.exp(-3 - math.log(0.43)))) and not judged[0].low_confidence
+    )
+    assert judged[1].confidence == pytest.approx(1 / (1 + math.exp(-3 - math.log(0.025)))) and judged[1].low_confidence
+    assert judged[0].words[1].probability == pytest.approx(math.exp(-0.1) / 2)
+
+
+def test_a_picture_unlike_all_is_never_believed(look):
+    strange = replace(caption("a dog", -0.1), low_confidence=True)
+    [judged] = look.judged([strange], LOOK, DecodingOptions())
+    assert judged.low_confidence and judged.confidence == pytest.approx(0.5 / (1 + math.exp(-3 - math.log(0.43))))

@@ -114,6 +114,8 @@ def test_captions(document, server):
     files = [("image", GOOD), ("image", b"no image"), ("file", b"")]
     results = answered(document, server, "post", "/predict/batch", files=files).json()["results"]
     assert ["error" in result for result in results] == [False, True, True]
+    cut_off = answered(document, server, "post", "/predict", files={"image": GOOD[:-2]}).json()
+    assert cut_off["warning"] == "truncated"
 
 
 @pytest.mark.parametrize(
@@ -123,7 +125,7 @@ def test_captions(document, server):
         (400, {"files": {"image": GOOD}, "params": {"beam_size": 11}}),
         (413, {"files": {"image": bytes(17 * 2**20)}}),
         (415, {"files": {"image": b"hello"}}),
-        (422, {"files": {"image": GOOD[:-200]}}),
+        (422, {"files": {"image": GOOD[: len(GOOD) // 2]}}),
     ],
 )
 def test_refusals(document, server, status, request_parts):
@@ -208,6 +210,6 @@ def test_the_settings_of_the_model_are_written_down_as_they_are_declared():
 
 def test_the_settings_that_are_written_down_are_those_that_there_are():
     rows = re.findall(r"^\| `CAPTION_(\w+)` \| (\S*) ", (ROOT / "docs" / "service.md").read_text(), re.M)
-    assert len(rows) == 16
+    assert len(rows) == 18
     for name, default in rows:
         assert str(getattr(Settings(), name.lower())) == default.strip("`|"), name

@@ -34,15 +34,23 @@ def test_the_contract(server, cat):
     answer = predict(server, cat)
     assert answer.status_code == 200 and answer.headers["Content-Type"] == "application/json"
     body = answer.json()
-    assert list(body) == ["caption", "captions", "low_confidence", "tags", "model", "image", "timing_ms"]
+    assert list(body) == ["caption", "captions", "confidence", "low_confidence", "tags", "model", "image", "timing_ms"]
     [caption] = body["captions"]
     assert body["caption"] == caption["text"] and len(caption["words"]) >= 3
-    assert caption["log_probability"] < 0 and body["low_confidence"] is True  # a cat fills it: nothing like Flickr8k
+    assert caption["log_probability"] < 0 and body["confidence"] == caption["confidence"] < 0.85
+    assert body["low_confidence"] is True  # a cat fills it: nothing like Flickr8k
     assert all(0 < word["probability"] <= 1 for word in caption["words"])
     assert all(set(word) - {"support"} == {"text", "probability"} for word in caption["words"])
     assert "cat" in {tag["name"] for tag in body["tags"]} and any("support" in word for word in caption["words"])
     assert body["model"]["digest"] == requests.get(server.url + "/health", timeout=10).json()["digest"]
     assert set(body["timing_ms"]) == {"decode", "queue", "encoder", "decoder", "image", "total"}
+
+
+def test_a_photograph_that_is_cut_off_is_captioned_with_a_warning(server, cat):
+    answer = predict(server, cat[: int(len(cat) * 0.96)])
+    assert answer.status_code == 200 and answer.json()["warning"] == "truncated"
+    assert answer.json()["caption"] == predict(server, cat).json()["caption"]
+    assert predict(server, cat[: int(len(cat) * 0.8)]).json()["error"]["code"] == "damaged_image"
 
 
 @pytest.mark.parametrize("gendered", [True, False])

@@ -57,11 +57,19 @@ def test_400_two_images(server):
         ("length_penalty", "3", "0 and 2"),
         ("attention", "perhaps", "true or false"),
         ("include_image", "perhaps", "true or false"),
+        ("beamsize", "5", "did you mean beam_size?"),
+        ("includeimage", "", "did you mean include_image?"),
     ],
 )
 def test_400_bad_parameter_is_named_with_its_range(server, name, value, range):
     error = refusal(send(server, GOOD, **{name: value}), 400)
     assert error["code"] == "bad_parameter" and name in error["message"] and range in error["message"]
+
+
+def test_400_an_unknown_option_in_the_address(server):
+    answer = requests.post(server.url + "/predict?beamsize=5", files={"image": GOOD}, timeout=60)
+    error = refusal(answer, 400)
+    assert error["code"] == "bad_parameter" and "'beamsize'; did you mean beam_size?" in error["message"]
 
 
 @pytest.mark.parametrize("size", [16 * 2**20 + 1, 40 * 2**20])

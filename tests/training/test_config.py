@@ -1,5 +1,6 @@
 """Settings from files."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,22 @@ def test_a_file_without_settings_is_refused(tmp_path, content):
     (tmp_path / "settings.yaml").write_text(content)
     with pytest.raises(ValueError, match="holds no settings by name"):
         parse("--config", str(tmp_path / "settings.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("batchsize: 5", "unknown setting 'batchsize'; did you mean batch_size?"),
+        ("frozen: {epoch: 3}", "unknown setting 'frozen.epoch'; did you mean frozen.epochs?"),
+        ("fine-tuning: {epochs: 3}", "unknown setting 'fine-tuning'; did you mean fine_tune?"),
+        ("1: 2", "unknown setting '1'"),
+    ],
+)
+def test_an_unknown_setting_in_a_file_is_refused_with_the_nearest(tmp_path, content, words):
+    (tmp_path / "settings.yaml").write_text(content)
+    with pytest.raises(ValueError, match=re.escape(words)) as refused:
+        parse("--config", str(tmp_path / "settings.yaml"))
+    assert "settings.yaml" in str(refused.value)
 
 
 def test_left_and_right_stay_what_they_are_in_ones_own_pictures():

@@ -192,9 +192,9 @@ def test_a_caption_that_the_model_doubts_is_marked(page):
     answered(page, low_confidence=True)
     choose(page)
     expect(card(page).locator(".note")).to_have_text(
-        "This photograph is unlike those that the model knows: check the caption before you use it."
+        "The model is not sure of this photograph: check the caption before you use it."
     )
-    expect(page.locator("#announcer")).to_contain_text("unlike those that the model knows")
+    expect(page.locator("#announcer")).to_contain_text("not sure of this photograph")
 
 
 def test_no_doubt_no_mark(desktop):
@@ -202,6 +202,18 @@ def test_no_doubt_no_mark(desktop):
     choose(desktop)
     wait_until(desktop, "done")
     expect(card(desktop).locator(".note")).to_be_hidden()
+
+
+def test_a_file_that_is_cut_off_is_marked(desktop):
+    data = picture("coffee.jpg")["buffer"]
+    choose(desktop, picture("coffee.jpg") | {"buffer": data[: int(len(data) * 0.97)]})
+    wait_until(desktop, "done")
+    expect(card(desktop).locator(".cut-off")).to_have_text(
+        "The file of this photograph is cut off: its end is missing."
+    )
+    expect(desktop.locator("#announcer")).to_contain_text("cut off")
+    choose(desktop)
+    expect(card(desktop, 1).locator(".cut-off")).to_be_hidden()
 
 
 def test_markup_in_an_answer_or_a_name_stays_text(desktop):

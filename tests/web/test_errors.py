@@ -32,9 +32,9 @@ def slowly(page, bytes_a_second=15_000):
 
 def test_a_refused_file_among_others(page):
     choose(page, picture("chelsea.jpg"), NOTES, picture("rocket.jpg"))
-    expect(error(page, 1)).to_contain_text("not an image")
+    expect(error(page, 1)).to_contain_text("This is a text")
     expect(card(page, 1).locator(".caption")).to_be_hidden()
-    expect(page.locator("#announcer")).to_contain_text("notes.jpg: This is not an image")
+    expect(page.locator("#announcer")).to_contain_text("notes.jpg: This is a text")
     for at in (0, 2):
         expect(caption(page, at)).not_to_be_empty()
         expect(error(page, at)).to_be_hidden()

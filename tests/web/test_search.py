@@ -84,7 +84,15 @@ def test_the_api_answers(searching):
 
 @pytest.mark.parametrize(
     "query",
-    [{}, {"q": ""}, {"q": '"'}, {"q": "x" * 201}, {"q": "cat", "limit": "0"}, {"q": "cat", "limit": "101"}]
+    [
+        {},
+        {"q": ""},
+        {"q": "cat", "limt": "5"},
+        {"q": '"'},
+        {"q": "x" * 201},
+        {"q": "cat", "limit": "0"},
+        {"q": "cat", "limit": "101"},
+    ]
     + [{"q": "cat", "limit": limit} for limit in ("x", "-1", "1.5", "9" * 30, "²")],
 )
 def test_400_for_what_cannot_be_searched(searching, query):

@@ -126,7 +126,7 @@ def test_download_json(page):
     assert first["file"] == "coffee.jpg" and first["caption"] == caption(page).inner_text()
     assert len(first["answer"]["captions"]) == 3 and "image" not in first["answer"]
     assert first["settings"]["method"] == "beam"
-    assert second["file"] == "notes.jpg" and second["state"] == "failed" and "not an image" in second["error"]
+    assert second["file"] == "notes.jpg" and second["state"] == "failed" and "This is a text" in second["error"]
     assert "answer" not in second
 
 
@@ -142,7 +142,7 @@ def test_download_csv(page):
     assert 0 < float(first["mean_probability"]) <= 1
     assert len(first["alternatives"].split(" | ")) == 2 and first["caption"] not in first["alternatives"].split(" | ")
     assert first["model"].startswith("cnn-lstm sha256:") and "beam_size=10" in first["settings"]
-    assert second["caption"] == "" and "not an image" in second["error"]
+    assert second["caption"] == "" and "This is a text" in second["error"]
 
 
 def test_a_spreadsheet_runs_nothing_of_a_download(desktop):

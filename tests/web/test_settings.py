@@ -87,7 +87,7 @@ def test_every_setting_that_can_be_made_is_accepted(desktop, method):
         choose(desktop)
         wait_until(desktop, "done", number)
         sent = sent_options(desktop)
-        DecodingOptions.parse(sent)
+        DecodingOptions.parse(sent, also=("include_image",))
         assert sent["method"] == method
         heeded = {name for name, o in OPTIONS.items() if method in o.metadata.get("methods", (method,))} - {"gendered"}
         assert set(sent) == heeded | {"attention", "include_image"}
@@ -138,7 +138,7 @@ def test_alt_text(desktop, server):
     assert (sent["style"], sent["gendered"]) == ("alt", "false")
     files = {"image": picture("astronaut.jpg")["buffer"]}
     told = requests.post(server.url + "/predict", files=files, data={"style": "alt"}, timeout=60).json()
-    expect(card(desktop).locator(".alt-text")).to_have_text(told["caption"])
+    expect(card(desktop).locator(".told")).to_have_text(told["caption"])
     expect(card(desktop).locator("img")).to_have_attribute("alt", told["caption"])
     expect(card(desktop).locator(".word")).to_have_text([word["text"] for word in told["captions"][0]["words"]])
 

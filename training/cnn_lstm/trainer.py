@@ -29,7 +29,8 @@ from training.data.mixture import check_leakage, uncaptioned
 from training.data.records import Record, name_lists
 from training.engine import evaluate, train_one_epoch
 from training.objectives.distillation import Distillation, distance
-from training.objectives.heads import Seen, describe_heads, learn_heads, look_at
+from training.objectives.heads import describe_heads, learn_heads, look_at
+from training.objectives.judged import Seen
 from training.objectives.objective import Objective
 from training.running.distributed import Workers
 from training.running.moving_average import MovingAverage

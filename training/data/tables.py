@@ -28,7 +28,7 @@ _CAPTION_NAMES = ("caption", "text", "sentence", "comment")
 _NUMBERED = re.compile(r"[ _.-]?\d+$")  # pandas makes caption.1 of a second column caption
 _SEPARATORS = ",;\t|"
 _SEPARATOR_LINE = re.compile(r"sep=.\n")  # with which Excel says which one it is
-_OF_RESULTS = frozenset(("mean_probability", "low_confidence", "alternatives"))
+_OF_RESULTS = frozenset(("mean_probability", "confidence", "low_confidence", "alternatives"))
 """Columns of `collection caption --format csv` and of the page's download."""
 
 

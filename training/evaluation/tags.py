@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import average_precision_score
 
+from model.calibration import Calibration, calibrated
 from model.ranking import Floats, Ngrams
-from model.second_look import Calibration, calibrated
 
 _TOP = 5
 _BINS = 10

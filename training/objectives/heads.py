@@ -5,47 +5,35 @@ the out-of-distribution detector, the n-gram head, the ranking of a beam's sente
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 from tqdm import tqdm
 
-from model.captioner import DecodingOptions
 from model.cnn_lstm.captioner import Network
-from model.cnn_lstm.encoder import Encoder
+from model.cnn_lstm.encoder import STAGES, Encoder, Preprocessing
 from model.cnn_lstm.heads import Heads, weights_digest
 from model.cnn_lstm.ngrams import NgramHead, pool
 from model.cnn_lstm.out_of_distribution import OutOfDistributionDetector, summarise
 from model.cnn_lstm.vocabulary import Vocabulary, tokenise
-from model.decoding import Hypothesis
-from model.ranking import Floats, Ngrams, Ranking
-from model.second_look import Guide, SecondLook, raw_tags
-from training.data.features import Features
-from training.data.records import Record
-from training.evaluation.metrics import ciders, score
-from training.evaluation.tags import fit_calibrations, fold_by_fold, named_tags, tag_scores
-from training.objectives.ngrams import Captions, NgramConfig, choose_ngrams, learn_head, shares
+from model.ranking import Ngrams, Ranking
+from model.second_look import SecondLook
+from training.data.features import Features, compute_features
+from training.data.mixture import Dataset
+from training.data.records import Record, Split, in_split, spread
+from training.evaluation.metrics import score
+from training.evaluation.tags import fit_calibrations, fold_by_fold, tag_scores
+from training.objectives.confidence import best_sentences, fit_confidence, fit_words
+from training.objectives.judged import Judged, Seen
+from training.objectives.ngrams import NgramConfig, choose_ngrams, learn_head, shares
 from training.objectives.ranking import fit_ranking
 
 LEAST_TRAIN, LEAST_DEV = 1000, 100
 """Seen with which an n-gram head and a ranking can be learnt: of fewer, they only know these by heart."""
-_SEARCH = DecodingOptions(beam_size=10, num_captions=10)
 _FOLDS = 5
 _AT_ONCE = 50
-
-
-@dataclass(frozen=True)
-class Seen:
-    """Those of one split of a dataset that could be read, as the finished encoder sees them."""
-
-    captions: Captions
-    """Words, by caption, by photograph."""
-    summaries: Tensor  # (photographs, channels + 1): see out_of_distribution.summarise
-    pooled: Tensor  # (photographs, 2 * channels): see ngrams.pool
-    grid: Tensor | None = None  # (photographs, cells, channels), half precision, where it is to be described, too
 
 
 @torch.inference_mode()
@@ -63,6 +51,25 @@ def look_at(
         grids += [grid.half().cpu()] if keep_grid else []
     captions = [[tokenise(text) for text in records[row].captions] for row in usable]
     return Seen(captions, torch.cat(summaries), torch.cat(pooled), torch.cat(grids) if grids else None)
+
+
+def see(
+    dataset: Dataset,
+    split: Split,
+    encoder: Encoder,
+    preprocessing: Preprocessing,
+    cache: Path,
+    *,
+    photographs: int = 0,
+    keep_grid: bool = True,
+) -> Seen:
+    """The photographs of a split, at most so many of them, evenly spaced (0: all); what the encoder's stages give is
+    kept in the cache. Raises TooManyRefused, OSError.
+    """
+    records = spread(in_split(dataset.records, split), photographs)
+    size = len(dataset.records)
+    features = compute_features(records, encoder, preprocessing, cache, dataset_size=size, mixed_precision=False)
+    return look_at(records, features, encoder, len(STAGES), "cpu", keep_grid=keep_grid)
 
 
 def learn_heads(
@@ -85,8 +92,10 @@ def learn_heads(
     weights = torch.tensor([config.single_weight if len(texts) == 1 else 1.0 for texts in captions])
     head = learn_head(torch.cat([own.pooled for own in train]), shares(captions, ngrams), weights, config)
     head = NgramHead.from_state(head.state())  # as it is stored
-    judged = {name: _Judged.of(own, head, ngrams, network, vocabulary) for name, own in dev.items()}
-    second_look = SecondLook(ngrams, _fit([*judged.values()]), _calibrate([*judged.values()], ngrams))
+    judged = {name: Judged.of(own, head, ngrams, network, vocabulary) for name, own in dev.items()}
+    ranking, calibrations = _fit([*judged.values()]), _calibrate([*judged.values()], ngrams)
+    best = [best_sentences(own, ngrams, ranking, calibrations) for own in judged.values()]
+    second_look = SecondLook(ngrams, ranking, calibrations, fit_words(best), fit_confidence(best, ngrams))
     report = {
         "ngrams": {n: int((ngrams.orders == n).sum()) for n in (1, 2, 3)},
         "tags": {kind: ngrams.kinds.count(kind) for kind in dict.fromkeys(ngrams.kinds)},
@@ -110,76 +119,18 @@ def describe_heads(report: Mapping[str, Any]) -> str:
     )
 
 
-@dataclass(frozen=True)
-class _Judged:
-    """A dev split with all that the ranking and the tags are fitted by."""
-
-    captions: Captions
-    sentences: Sequence[Sequence[Sequence[str]]]
-    """Of each photograph, in the beam's order."""
-    features: Sequence[Floats]
-    """Of each photograph's sentences (sentences, FEATURES)."""
-    ciders: Sequence[Sequence[float]]
-    raw: Floats  # (photographs, tags)
-    named: Floats  # (photographs, tags)
-
-    @classmethod
-    def of(cls, dev: Seen, head: NgramHead, ngrams: Ngrams, network: Network, vocabulary: Vocabulary) -> _Judged:
-        found = head.from_pooled(dev.pooled)
-        guidance = Guide(ngrams, vocabulary.words)(found, _SEARCH.guidance)
-        probabilities, beams = found.numpy(), _beams(network, dev, guidance)
-        sentences = [[vocabulary.decode(each.tokens) for each in beam] for beam in beams]
-        features = []
-        for look, texts, beam in zip(probabilities, sentences, beams, strict=True):
-            expected = ngrams.seen_in(look)
-            features.append(
-                np.array(
-                    [expected.features(words, own.log_probabilities) for words, own in zip(texts, beam, strict=True)]
-                )
-            )
-        return cls(
-            dev.captions,
-            sentences,
-            features,
-            _ciders(sentences, dev.captions),
-            raw_tags(ngrams, probabilities),
-            named_tags(dev.captions, ngrams),
-        )
-
-
-def _beams(network: Network, dev: Seen, guidance: Tensor) -> list[list[Hypothesis]]:
-    assert dev.grid is not None
-    network.eval()
-    device = next(network.decoder.parameters()).device
-    beams = []
-    for start in tqdm(range(0, len(dev.grid), _AT_ONCE), unit="batch", desc="describing photographs"):
-        part = slice(start, start + _AT_ONCE)
-        beams += network.decode(dev.grid[part].float().to(device), _SEARCH, guidance[part].to(device))
-    return beams
-
-
-def _ciders(sentences: Sequence[Sequence[Sequence[str]]], captions: Captions) -> list[list[float]]:
-    """Of every sentence of every photograph."""
-    found: list[list[float]] = [[] for _ in sentences]
-    for place in range(max(map(len, sentences))):
-        of_place = ciders([own[min(place, len(own) - 1)] for own in sentences], captions)
-        for own, texts, value in zip(found, sentences, of_place, strict=True):
-            own += [value] if place < len(texts) else []
-    return found
-
-
-def _fit(judged: Sequence[_Judged], rows: Sequence[np.ndarray[Any, Any]] | None = None) -> Ranking:
+def _fit(judged: Sequence[Judged], rows: Sequence[np.ndarray[Any, Any]] | None = None) -> Ranking:
     rows = rows or [np.arange(len(own.features)) for own in judged]
     features = [own.features[row] for own, these in zip(judged, rows, strict=True) for row in these]
     return fit_ranking(features, [own.ciders[row] for own, these in zip(judged, rows, strict=True) for row in these])
 
 
-def _calibrate(judged: Sequence[_Judged], ngrams: Ngrams) -> dict[str, Any]:
+def _calibrate(judged: Sequence[Judged], ngrams: Ngrams) -> dict[str, Any]:
     raw, named = (np.concatenate([getattr(own, part) for own in judged]) for part in ("raw", "named"))
     return fit_calibrations(raw, named, ngrams.kinds)
 
 
-def ranking_scores(judged: Mapping[str, _Judged]) -> dict[str, Any]:
+def ranking_scores(judged: Mapping[str, Judged]) -> dict[str, Any]:
     """Of the beam's first, of the one that is ranked first by weights that four of five folds gave, of the best."""
     folds = {name: np.arange(len(own.features)) % _FOLDS for name, own in judged.items()}
     chosen: dict[str, list[int]] = {name: [0] * len(own.features) for name, own in judged.items()}
@@ -198,13 +149,13 @@ def ranking_scores(judged: Mapping[str, _Judged]) -> dict[str, Any]:
     }
 
 
-def _scores_of(own: _Judged, chosen: Sequence[int]) -> dict[str, float]:
+def _scores_of(own: Judged, chosen: Sequence[int]) -> dict[str, float]:
     texts = [sentences[number] for sentences, number in zip(own.sentences, chosen, strict=True)]
     found = score(texts, own.captions, rouge=False).corpus
     return {name: found[name] for name in ("CIDEr", "B-4")} | {"words": len({word for text in texts for word in text})}
 
 
-def _tag_scores(own: _Judged, ngrams: Ngrams) -> dict[str, Any]:
+def _tag_scores(own: Judged, ngrams: Ngrams) -> dict[str, Any]:
     before = tag_scores(own.raw, own.named, ngrams.kinds)
     after = tag_scores(fold_by_fold(own.raw, own.named, ngrams.kinds), own.named, ngrams.kinds)
     return after | {"ece_before": before["ece"]}

@@ -272,7 +272,11 @@ def test_what_is_known_of_an_answer():
     assert known.tags == (("dog", 0.6), ("grass", 0.4)) and known.confidence == 0.5  # no tags: its content words
     second = known_of([ANSWER], [""], 1, "en")
     assert (second.text, second.confidence) == ("a cat", 0.2) and known_of([ANSWER], [""], 7, "en") == second
-    tagged = ANSWER | {"tags": [{"name": "puppy", "probability": 0.8}], "confidence": 0.9, "language": "de"}
+    calibrated = ANSWER | {"captions": [caption | {"confidence": 0.7} for caption in ANSWER["captions"]]}
+    assert known_of([calibrated], [""], 0, "en").confidence == 0.7
+    unknown = ANSWER | {"captions": [caption | {"confidence": None} for caption in ANSWER["captions"]]}
+    assert known_of([unknown], [""], 0, "en").confidence == 0.5
+    tagged = ANSWER | {"tags": [{"name": "puppy", "probability": 0.8}], "language": "de"}
     known = known_of([tagged, ANSWER], ["door", "hall"], 0, "en")
     assert known.text == "door: a dog on the grass\nhall: a dog on the grass" and known.language == "de"
     assert known.tags[0] == ("puppy", 0.8) and {"dog", "grass"} < dict(known.tags).keys() and known.confidence == 0.5

@@ -13,7 +13,8 @@ from model.cnn_lstm.encoder import Encoder
 from model.cnn_lstm.heads import weights_digest
 from model.cnn_lstm.vocabulary import SPECIAL_TOKENS, Vocabulary
 from model.decoding import Hypothesis
-from training.objectives.heads import LEAST_TRAIN, Seen, learn_heads
+from training.objectives.heads import LEAST_TRAIN, learn_heads
+from training.objectives.judged import Seen
 from training.objectives.ngrams import NgramConfig, choose_ngrams, shares
 from training.objectives.ranking import fit_ranking
 
