@@ -29,6 +29,7 @@ def words(folder, output, **options):
         "encoder-weights": folder / "resnet50.pth",
         "encoder-stride": "3x3",
         "config": ROOT / "configs" / "tiny.yaml",
+        "image-size": 96,
     }
     return ["-m", "training.train", *flags(settings, **options)]
 

@@ -44,7 +44,9 @@ def test_the_caption_and_its_alternatives_are_the_apis(page, expected):
     assert [text.split() for text in card(page).locator(".ranking button").all_inner_texts()] == [
         f"{c['text']} {round(c['mean_probability'] * 100)} %".split() for c in expected["captions"]
     ]
-    expect(card(page).locator("img")).to_have_attribute("alt", expected["caption"])
+    assert expected["low_confidence"]  # so its tags are offered first
+    tags = ", ".join(tag["name"] for tag in expected["tags"][:4])
+    expect(card(page).locator("img")).to_have_attribute("alt", f"Perhaps: {tags}")
     expect(card(page).locator(".note")).to_be_visible(visible=expected["low_confidence"])
     expect(card(page).locator(".fine")).to_contain_text("cnn-lstm on ")
 
@@ -195,6 +197,19 @@ def test_a_caption_that_the_model_doubts_is_marked(page):
         "The model is not sure of this photograph: check the caption before you use it."
     )
     expect(page.locator("#announcer")).to_contain_text("not sure of this photograph")
+
+
+def test_of_a_doubted_caption_the_tags_are_offered_first(desktop):
+    tags = [{"name": name, "probability": 0.6} for name in ("cup", "table")]
+    answered(desktop, low_confidence=True, confidence=0.41, tags=tags)
+    choose(desktop)
+    wait_until(desktop, "done")
+    expect(card(desktop).locator(".told")).to_have_text("Perhaps: cup, table")
+    expect(card(desktop).locator("img")).to_have_attribute("alt", "Perhaps: cup, table")
+    expect(card(desktop).locator(".confidence")).to_contain_text("41 % confident: 41 of 100 captions")
+    expect(caption(desktop)).to_be_visible()
+    card(desktop).locator(".ranking button").nth(1).click()
+    expect(card(desktop).locator(".told")).to_be_hidden()
 
 
 def test_no_doubt_no_mark(desktop):

@@ -25,7 +25,7 @@ def confidence_scores(probabilities: Floats, targets: Floats, shares: Floats) ->
     """
     confidence, bad, good = probabilities[:, 0], shares < 1 / 3, shares >= 1
     low = confidence < LOW_CONFIDENCE
-    threshold = np.quantile(confidence[good], _FLAGGED_OF_GOOD)
+    threshold = np.quantile(confidence[good], _FLAGGED_OF_GOOD) if good.any() else 1.0
     return {
         "captions": len(shares),
         "so": dict(zip(TARGETS, targets.mean(axis=0).tolist(), strict=True)),
