@@ -61,8 +61,13 @@ SHIPPED = ModelSettings(checkpoint=ROOT / "best_model.pth", vocabulary=ROOT / "v
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`slow`: what takes more than ten seconds or starts a server, which `make quick` leaves out."""
+    """`slow`: what takes more than ten seconds or starts a server, which `make quick` leaves out. A process runs the
+    tests of whole files, for what they share; those of the one long training run are together, too.
+    """
     for item in items:
+        file = item.nodeid.partition("::")[0]
+        shares_run = "uninterrupted" in getattr(item, "fixturenames", ()) and "clipcap" not in file
+        item.add_marker(pytest.mark.xdist_group("one training run" if shares_run else file))
         if item.nodeid.removeprefix("tests/").startswith(SLOW) or "server" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
 
