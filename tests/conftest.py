@@ -60,7 +60,8 @@ SLOW = (
 SHIPPED = ModelSettings(checkpoint=ROOT / "best_model.pth", vocabulary=ROOT / "vocab.pkl", device="cpu")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)  # before xdist, which reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """`slow`: what takes more than ten seconds or starts a server, which `make quick` leaves out. A process runs the
     tests of whole files, for what they share; those of the one long training run are together, too.
     """
@@ -70,6 +71,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xdist_group("one training run" if shares_run else file))
         if item.nodeid.removeprefix("tests/").startswith(SLOW) or "server" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
+    yield
 
 
 @pytest.fixture(scope="session")

@@ -160,7 +160,7 @@ def _quality_lines(figures: Mapping[str, Any]) -> list[str]:
         f"- mean length: {quality['mean_words']:.1f} words, references {quality['mean_reference_words']:.1f}",
         f"- captions with an unknown word: {quality['unknown_words']}, with a bigram twice: "
         f"{quality['repeated_bigrams']}, broken off: {quality['cut_off']}",
-        f"- photographs marked as unlike the training's: {quality['low_confidence']}",
+        f"- captions of low confidence: {quality['low_confidence']}",
         f"- rank correlation of a caption's probability with its CIDEr: {shown['caption_rank_correlation']:.2f}; "
         f"calibration error of a word's probability: {shown['word_calibration_error']:.2f}",
     ]

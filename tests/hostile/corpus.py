@@ -89,7 +89,7 @@ def formats_and_modes() -> Iterator[Case]:
                 data = encoded(picture(mode), format)
             except (OSError, ValueError, KeyError, AttributeError, SystemError, RuntimeError):
                 continue  # the format has no such mode
-            accepted = format in (*FORMATS, "MPO", "DIB")
+            accepted = format in (*FORMATS, "HEIF", "MPO", "DIB")
             yield Case("format and mode", f"{format} {mode}", data, (200, 415, 422) if accepted else (415,))
 
 

@@ -37,7 +37,7 @@ def test_the_stride_is_never_guessed(folder):
 def test_an_unknown_setting_in_a_file_is_named(folder, tmp_path):
     (tmp_path / "wrong.yaml").write_text("frozen: {epoch: 1}")
     done = run(folder, "wrong", config=tmp_path / "wrong.yaml")
-    assert done.returncode == 2 and "--frozen.epoch" in done.stderr and "Traceback" not in done.stderr
+    assert done.returncode == 2 and "did you mean frozen.epochs?" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_damaged_photographs_stop_the_run(folder, tmp_path):

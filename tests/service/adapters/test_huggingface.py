@@ -69,14 +69,14 @@ def test_with_parameters(server, caption):
     ("body", "status", "words"),
     [
         (b"", 400, "0 bytes"),
-        (b"hello", 415, "not an image"),
+        (b"hello", 415, "This is a text"),
         (PICTURES[0][:4000], 422, "truncated"),
         (bytes(17 * 2**20), 413, "16 MB"),
         (b"{", 400, "not JSON"),
         (b"{}", 400, "inputs"),
         (b'{"inputs": 5}', 400, "must be a text"),
         (b'{"inputs": "https://example.org/a.jpg"}', 400, "fetches nothing"),
-        (b'{"inputs": "' + base64.b64encode(b"hello") + b'"}', 415, "not an image"),
+        (b'{"inputs": "' + base64.b64encode(b"hello") + b'"}', 415, "This is a text"),
         (b'{"inputs": "QUJD", "parameters": [1]}', 400, "parameters"),
         (b'{"inputs": "QUJD", "parameters": {"num_beams": 99}}', 400, "num_beams"),
         (b'{"inputs": "QUJD", "parameters": {"generate_kwargs": 1}}', 400, "parameters"),
@@ -91,7 +91,7 @@ def test_refusals(server, body, status, words):
 
 
 def test_its_client_is_told_why(server):
-    with InferenceClient(model=server.url, timeout=60) as client, pytest.raises(HfHubHTTPError, match="not an image"):
+    with InferenceClient(model=server.url, timeout=60) as client, pytest.raises(HfHubHTTPError, match="This is a text"):
         client.image_to_text(b"hello")
 
 

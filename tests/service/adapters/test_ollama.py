@@ -142,7 +142,7 @@ def test_the_model_is_loaded_and_stays(client):
         ([], 400, "only describes images"),
         (["AA*A"], 400, "breaks at character 3"),
         (["https://example.org/a.jpg"], 400, "fetches nothing"),
-        (["aGVsbG8="], 415, "not an image"),
+        (["aGVsbG8="], 415, "This is a text"),
         ([SMALL, TEXTS[0][:4000]], 422, "truncated"),
         (["A" * 24_000_000], 413, "16 MB"),
         ([SMALL] * 33, 400, "at most 32"),
@@ -159,7 +159,7 @@ def test_refusals(server, images, status, words):
 
 
 def test_its_client_is_told_why(client):
-    with pytest.raises(ollama.ResponseError, match="not an image") as refused:
+    with pytest.raises(ollama.ResponseError, match="This is a text") as refused:
         client.chat("x", [{"role": "user", "content": QUESTION, "images": [b"hello"]}])
     assert refused.value.status_code == 415
 
