@@ -28,6 +28,8 @@ _CONFIDENCE: Schema = {
 }
 _OF_ONE = (
     "empty_image",
+    "bad_base64",
+    "remote_image",
     "too_large",
     "not_an_image",
     "damaged_image",

@@ -9,6 +9,7 @@ from service.door import CAPTIONING, JSON_BODY, ONE_PHOTOGRAPH, Door, json_of
 from service.schemas import BASE64, Schema, exactly, list_of, reference
 
 _TEXT: Schema = {"type": "string"}
+_EVENTS: Schema = {"description": "server-sent events, each with a part of the answer as JSON"}
 _COUNT: Schema = {"type": "integer", "minimum": 0}
 _OBJECT: Schema = {"type": "object"}
 _FAILURES = (*CAPTIONING, *JSON_BODY, *ONE_PHOTOGRAPH, "model_not_found", "bad_schema", "schema_not_filled")
@@ -19,7 +20,7 @@ def error_of(codes: Sequence[str]) -> Schema:
 
 
 def chat_doors() -> tuple[Door, ...]:
-    streamed = {"application/json": reference("ChatCompletion"), "text/event-stream": _TEXT}
+    streamed = {"application/json": reference("ChatCompletion"), "text/event-stream": _EVENTS}
     return (
         Door(
             "/v1/chat/completions",
@@ -66,7 +67,7 @@ def response_doors() -> tuple[Door, ...]:
             "responses.respond",
             "Caption photographs, as OpenAI's responses",
             "As the chat completions; nothing is stored, and a response cannot be asked for again.",
-            {"application/json": reference("Response"), "text/event-stream": _TEXT},
+            {"application/json": reference("Response"), "text/event-stream": _EVENTS},
             method="post",
             failures=_FAILURES,
             body={"application/json": {"schema": reference("ResponseRequest")}},
