@@ -213,7 +213,7 @@ const perhaps = (tags) => tags.length && `Perhaps: ${tags.slice(0, PERHAPS).map(
 
 function inWords(confidence) {
   if (confidence === null) return "";
-  const told = `${Math.round(confidence * 100)} of 100 captions with this confidence name at least half of what people see.`;
+  const told = `${Math.round(confidence * 100)} of 100 captions like it are right in at least half of what they name.`;
   return `${percent(confidence)} confident: ${told}`;
 }
 
