@@ -93,8 +93,21 @@ def _doors() -> tuple[Door, ...]:
         ("/", "huggingface.image_to_text_at_root", {}),
     )
     summary = "Caption a photograph, as Hugging Face's inference does"
+    unreachable = ("not_found",)  # a name with a line break is no path
     return tuple(
-        Door(path, endpoint, summary, described, answer, "post", failures, body, parameters, _error_of, curl)
+        Door(
+            path,
+            endpoint,
+            summary,
+            described,
+            answer,
+            "post",
+            (*failures, *unreachable) if parameters else failures,
+            body,
+            parameters,
+            _error_of,
+            curl,
+        )
         for path, endpoint, parameters in doors
     )
 
