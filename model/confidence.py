@@ -31,6 +31,7 @@ FEATURES = (
 )
 TARGETS = ("half of what it names", "all of it", "CIDEr of .4")
 """Named by some reference. The first is the confidence."""
+_LEAST = 0.01  # of a probability, before its logarithm
 _NAMES_NOTHING = 0.05
 
 Sentence = tuple[Sequence[str], Sequence[float]]
@@ -67,7 +68,7 @@ def sentence_features(
     found = []
     for (_, each), own, named_things, score in zip(sentences, tags, names, scores.tolist(), strict=True):
         own_things = sorted(set(named_things) - {-1})
-        likely = np.log([max(there[thing], _NAMES_NOTHING / 5) for thing in own_things] or [_NAMES_NOTHING])
+        likely = np.log([max(there[thing], _LEAST) for thing in own_things] or [_NAMES_NOTHING])
         written = [value for value, thing in zip(each, named_things, strict=False) if thing >= 0] or [min(each)]
         support = [named[tag] for tag in own if tag >= 0] or [_NAMES_NOTHING]
         agreed = [sum(thing in other for other in names) / len(names) for thing in own_things] or [0.0]

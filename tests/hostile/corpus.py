@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw, features
 
 from model.images import FORMATS
 from tests.odd_files import DAMAGED, OTHER, PICTURE, TRUNCATED, odd_files
+from tests.pictures import encoded
 
 MODES = (
     "1",
@@ -72,12 +73,6 @@ def picture(mode: str = "RGB", size: tuple[int, int] = (48, 40)) -> Image.Image:
     for step in steps.get(mode, (mode,)):
         image = image.convert(step)
     return image
-
-
-def encoded(image: Image.Image, format: str, **options: object) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, format, **options)
-    return buffer.getvalue()
 
 
 def formats_and_modes() -> Iterator[Case]:

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.hostile.corpus import Case, bombs, encoded, metadata, no_images, picture, polyglots, truncations
+from tests.hostile.corpus import Case, bombs, metadata, no_images, picture, polyglots, truncations
+from tests.pictures import encoded
 
 GOOD = encoded(picture(), "JPEG")
 QUICK = {"method": "greedy", "max_words": 1}

@@ -11,7 +11,8 @@ from PIL import Image
 from model.captioner import DecodingOptions
 from model.errors import ImageRefused, OptionRefused
 from model.images import FORMATS, LONGEST_SIDE, decode_image
-from tests.hostile.corpus import encoded, picture
+from tests.hostile.corpus import picture
+from tests.pictures import encoded
 
 _SOUND = [encoded(picture(), format) for format in FORMATS]
 _NAMES = ["method", "include_image", *DecodingOptions.__dataclass_fields__]

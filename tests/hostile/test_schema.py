@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import negative_data_rejection, positive_data_acceptance
 
-from tests.hostile.corpus import encoded, picture
+from tests.hostile.corpus import picture
+from tests.pictures import encoded
 
 # A document cannot say which bytes are a photograph, nor that options must fit together (num_captions, beam_size).
 # Of an option that comes twice the first counts, which is no violation here; test_refusals.py tries the ranges.

@@ -11,9 +11,10 @@ from sklearn.metrics import average_precision_score
 
 from model.calibration import Calibration, calibrated
 from model.ranking import Floats, Ngrams
+from training.evaluation.confidence import expected_calibration_error
 
 _TOP = 5
-_BINS = 10
+_SAID = 0.1
 _FOLDS = 5
 
 
@@ -57,20 +58,13 @@ def tag_scores(probabilities: Floats, named: Floats, kinds: Sequence[str]) -> di
         "mAP": float(average_precision_score(named[:, some], probabilities[:, some], average="macro")),
         "precision_at_5": float(np.take_along_axis(named, top, axis=1).mean()),
         "ece": {
-            kind: _expected_calibration_error(
-                probabilities[:, np.array(kinds) == kind], named[:, np.array(kinds) == kind]
-            )
+            kind: _error_of_said(probabilities[:, np.array(kinds) == kind], named[:, np.array(kinds) == kind])
             for kind in dict.fromkeys(kinds)
         },
     }
 
 
-def _expected_calibration_error(probabilities: Floats, named: Floats) -> float:
+def _error_of_said(probabilities: Floats, named: Floats) -> float:
     """Over ten equal bins, of those that are said with a tenth at least: nearly all tags are said not to be there."""
-    some = probabilities >= 1 / _BINS
-    said, so = probabilities[some], named[some]
-    if not len(said):
-        return 0.0
-    bins = np.minimum((said * _BINS).astype(int), _BINS - 1)
-    gaps = [(bins == each).sum() * abs(said[bins == each].mean() - so[bins == each].mean()) for each in np.unique(bins)]
-    return float(sum(gaps) / len(said))
+    some = probabilities >= _SAID
+    return expected_calibration_error(probabilities[some], named[some]) if some.any() else 0.0
