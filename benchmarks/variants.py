@@ -29,7 +29,7 @@ from model.cnn_lstm.checkpoint import Checkpoint
 from model.cnn_lstm.encoder import Encoder
 from model.cnn_lstm.export import DECODER_STEP, ENCODER
 from model.cnn_lstm.onnx import OnnxCaptioner
-from model.cnn_lstm.vocabulary import tokenise
+from model.languages import tokenise
 from model.images import decode_image
 from model.registry import load_captioner
 from model.settings import Dtype, ModelSettings
@@ -60,7 +60,8 @@ def modules(prepare: Callable[[Encoder], Callable[[Tensor], Tensor]]) -> Caption
     captioner = load_captioner(ModelSettings(device="cpu", dtype="fp32"))
     assert isinstance(captioner, CnnLstmCaptioner)
     network = Network.from_checkpoint(Checkpoint.load(ModelSettings().checkpoint)).eval().requires_grad_(False)
-    captioner.encoder, captioner.decoder = prepare(network.encoder), network.decoder  # type: ignore[assignment]
+    captioner.encoder = prepare(network.encoder)  # type: ignore[assignment]
+    captioner.speeches.own.decoder = network.decoder
     return captioner
 
 

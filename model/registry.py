@@ -24,7 +24,9 @@ class Backend(NamedTuple):
 
 
 BACKENDS = {
-    "cnn-lstm": Backend("model.cnn_lstm.captioner:CnnLstmCaptioner", ("checkpoint", "vocabulary", "tta", "image_size")),
+    "cnn-lstm": Backend(
+        "model.cnn_lstm.captioner:CnnLstmCaptioner", ("checkpoint", "vocabulary", "languages", "tta", "image_size")
+    ),
     "blip": Backend("model.huggingface.blip:BlipCaptioner", ("weights", "revision", "prompt", "second_look")),
     "blip2": Backend("model.huggingface.blip2:Blip2Captioner", ("weights", "revision", "prompt", "second_look")),
     "clipcap": Backend("model.huggingface.clipcap.captioner:ClipCapCaptioner", ("weights", "revision", "second_look")),

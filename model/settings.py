@@ -33,6 +33,9 @@ class ModelSettings:
     backend: str = _setting("cnn-lstm", "which captioner: a name in model/registry.py")
     checkpoint: Path = _setting(_SHIPPED / "best_model.pth", "weights of cnn-lstm")
     vocabulary: Path = _setting(_SHIPPED / "vocab.pkl", "words of cnn-lstm")
+    languages: Path = _setting(
+        _SHIPPED / "languages", "folder of language packs of cnn-lstm; those of another encoder are left out"
+    )
     device: str = _setting("auto", "cpu, cuda, or auto: cuda where there is one")
     weights: str = _setting(
         "",

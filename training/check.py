@@ -21,7 +21,8 @@ from typing import Any, get_args
 import numpy as np
 import tyro
 
-from model.cnn_lstm.vocabulary import SPECIAL_TOKENS, Vocabulary, tokenise
+from model.cnn_lstm.vocabulary import SPECIAL_TOKENS, Vocabulary
+from model.languages import tokenise
 from model.errors import VocabularyRefused
 from model.files import atomic_write
 from model.images import decode_image, jpeg_address

@@ -27,7 +27,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from model.captioner import DecodingOptions
-from model.cnn_lstm.vocabulary import tokenise
+from model.languages import tokenise
 from model.decoding import decode
 from model.huggingface.base import SubWords, cached_step
 from model.huggingface.clipcap.captioner import FILE, ClipCapCaptioner, ClipCapNetwork, ImageEncoder, load_gpt2

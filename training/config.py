@@ -80,6 +80,12 @@ class Config:
     """A checkpoint to begin with: its sizes, weights (encoder included) and words, to which new ones are added."""
     init_vocabulary: Path | None = None
     """Its words; else vocab.pkl beside it."""
+    language: str = "en"
+    """Of the captions, by BCP 47: decides what is a word (model/languages.py)."""
+    encoder: Path | None = None
+    """A checkpoint whose encoder stays as it is: only a decoder is trained, for its captions in another --language, to
+    become a language pack. It begins as that of --init, another language pack, or else as the checkpoint's, but for its
+    words."""
     data_weights: tuple[float, ...] = ()
     """How often an epoch sees the photographs of each folder of --data, in their order; none: once."""
     unrewarded: tuple[str, ...] = ()
@@ -159,8 +165,10 @@ class Config:
     """bfloat16 where it is safe: about twice as fast on a GPU and on CPUs with AVX-512 BF16 or AMX."""
 
     def __post_init__(self) -> None:
-        if self.init and (self.encoder_stride or self.encoder_weights != "imagenet"):
-            raise ValueError("--init brings its own encoder: leave out --encoder-weights and --encoder-stride")
+        if self.encoder and (found := [name for name, stage in self.stages.items() if stage.encoder_stages]):
+            raise ValueError(f"--encoder stays as it is, so that other languages fit: {', '.join(found)} must leave it alone")
+        if (self.init or self.encoder) and (self.encoder_stride or self.encoder_weights != "imagenet"):
+            raise ValueError("--init and --encoder bring their own encoder: leave out --encoder-weights and --encoder-stride")
         if self.image_size is not None and (self.image_size < 32 or self.image_size % 32):
             raise ValueError(f"--image-size must be a multiple of 32, not {self.image_size}")
         if self.init_vocabulary and not self.init:
@@ -182,7 +190,7 @@ class Config:
         """
         left_out = {
             *("data", "captions", "rehearse", "output", "cache", "init", "init_vocabulary", "encoder_weights"),
-            *("device", "distil_data", "checkpoint_every"),
+            *("device", "distil_data", "checkpoint_every", "encoder"),
         }
         return deciding(self, left_out)
 

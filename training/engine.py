@@ -12,7 +12,7 @@ from tqdm import tqdm
 from model.captioner import DecodingOptions
 from model.cnn_lstm.captioner import Network
 from model.cnn_lstm.encoder import STAGES
-from model.cnn_lstm.vocabulary import Vocabulary, tokenise
+from model.cnn_lstm.vocabulary import Vocabulary
 from training.batches import Batch, TrainingData
 from training.data.features import Features
 from training.data.records import Record
@@ -161,4 +161,4 @@ def evaluate(
         network, features, vocabulary, options, encoder_stages=encoder_stages, mixed_precision=mixed_precision
     )
     usable = [record for record in records if record.name not in features.refused]
-    return score(captions, [[tokenise(text) for text in record.captions] for record in usable], rouge=False)
+    return score(captions, [[vocabulary.language.tokenise(text) for text in record.captions] for record in usable], rouge=False)

@@ -22,7 +22,8 @@ from tqdm import tqdm
 from model.answer import describe_model
 from model.arguments import current_names
 from model.captioner import Caption, Captioner, DecodingOptions
-from model.cnn_lstm.vocabulary import Vocabulary, tokenise
+from model.cnn_lstm.vocabulary import Vocabulary
+from model.languages import tokenise
 from model.errors import LOADING_ERRORS, OptionRefused
 from model.files import atomic_write
 from model.registry import load_captioner

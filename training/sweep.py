@@ -22,7 +22,8 @@ from model.captioner import DecodingOptions
 from model.cnn_lstm.captioner import CELL, Network
 from model.cnn_lstm.checkpoint import Checkpoint
 from model.cnn_lstm.encoder import Preprocessing
-from model.cnn_lstm.vocabulary import Vocabulary, tokenise
+from model.cnn_lstm.vocabulary import Vocabulary
+from model.languages import tokenise
 from model.errors import LOADING_ERRORS
 from model.files import atomic_write, file_digest
 from model.registry import choose_device

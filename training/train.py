@@ -19,6 +19,7 @@ from contextlib import ExitStack
 
 import tyro
 
+from training.cnn_lstm.language import LanguageTrainer
 from training.cnn_lstm.trainer import CnnLstmTrainer
 from training.config import Config, with_file
 from training.running.distributed import workers_of_torchrun
@@ -29,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def start() -> CnnLstmTrainer:
         words = with_file(sys.argv[1:] if arguments is None else arguments)
         config = tyro.cli(Config, args=words, description=__doc__)
-        return CnnLstmTrainer(config, processes.enter_context(workers_of_torchrun()))
+        trainer = LanguageTrainer if config.encoder else CnnLstmTrainer
+        return trainer(config, processes.enter_context(workers_of_torchrun()))
 
     with ExitStack() as processes:
         return run_training(start, not_begun="interrupted before anything was learnt")

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
 from model.captioner import Capabilities, Caption, DecodingOptions, Stopwatch
-from model.cnn_lstm.captions import TOKENS, CaptionWriter
+from model.cnn_lstm.captions import TOKENS
 from model.cnn_lstm.checkpoint import Checkpoint
 from model.cnn_lstm.decoder import Decoder
 from model.cnn_lstm.encoder import Encoder, Preprocessing
 from model.cnn_lstm.heads import Heads
-from model.cnn_lstm.runtime import PackedDecoder, PackedEncoder, can_pack, multiplies_bfloat16
+from model.cnn_lstm.language_pack import LanguagePack, encoder_digest
+from model.cnn_lstm.runtime import PackedEncoder, can_pack, multiplies_bfloat16
+from model.cnn_lstm.speech import Speech, Speeches, packs_for
 from model.cnn_lstm.vocabulary import Vocabulary
 from model.decoding import Hypothesis, decode
 from model.errors import BackendUnavailable, CheckpointMismatch
 from model.files import file_digest
+from model.languages import choose_language
 from model.settings import Dtype, ModelSettings
 
 CAPABILITIES = Capabilities(
@@ -101,30 +102,43 @@ class CnnLstmCaptioner:
         heads: Heads = Heads(),
         dtype: torch.dtype = torch.float32,
         tta: bool = False,
+        packs: Mapping[str, Path] | None = None,
     ) -> None:
-        """`dtype` is single precision, or bfloat16 where `multiplies_bfloat16`.
+        """`dtype` is single precision, or bfloat16 where `multiplies_bfloat16`; `packs` are the files of further
+        languages.
 
         With test-time augmentation the image is seen mirrored, too: the decoder attends to the cells of both grids.
         """
         self.tta = tta
         network = network.eval().requires_grad_(False)
         self.encoder: Encoder | PackedEncoder
-        self.decoder: Decoder | PackedDecoder
         if device.type == "cpu" and can_pack():
             self.encoder = PackedEncoder(network.encoder, preprocessing.image_size, dtype)
-            self.decoder = PackedDecoder(network.decoder, dtype)
         else:
-            self.encoder, self.decoder = network.encoder.folded().to(device), network.decoder.to(device)
-        self.heads = heads.to(device)
-        self.writer = CaptionWriter(vocabulary, heads.second_look)
-        self.capabilities = replace(CAPABILITIES, second_look=heads.second_look is not None)
+            self.encoder = network.encoder.folded().to(device)
+
+        def load_pack(file: Path) -> Speech:
+            pack = LanguagePack.load(file)
+            return Speech(pack.network(), pack.vocabulary, pack.heads, device, dtype)
+
+        own = Speech(network.decoder, vocabulary, heads, device, dtype)
+        self.heads, self.speeches = own.heads, Speeches(own, packs or {}, load_pack)
+        self.capabilities = replace(
+            CAPABILITIES, second_look=heads.second_look is not None, languages=self.speeches.languages
+        )
         self.vocabulary, self.preprocessing, self.device, self.digest = vocabulary, preprocessing, device, digest
 
     @classmethod
     def load(cls, settings: ModelSettings, device: torch.device) -> CnnLstmCaptioner:
         """Raises CheckpointMismatch, VocabularyRefused, FileNotFoundError, BackendUnavailable."""
         return cls.from_files(
-            settings.checkpoint, settings.vocabulary, device, settings.dtype, settings.tta, settings.image_size
+            settings.checkpoint,
+            settings.vocabulary,
+            device,
+            settings.dtype,
+            settings.tta,
+            settings.image_size,
+            settings.languages,
         )
 
     @classmethod
@@ -136,8 +150,9 @@ class CnnLstmCaptioner:
         dtype: Dtype = "auto",
         tta: bool = False,
         image_size: int = 0,
+        languages: Path | None = None,
     ) -> CnnLstmCaptioner:
-        """Raises CheckpointMismatch, VocabularyRefused, FileNotFoundError, BackendUnavailable."""
+        """`languages` is a folder of language packs. Raises CheckpointMismatch, VocabularyRefused, FileNotFoundError, BackendUnavailable."""
         numbers = choose_dtype(dtype, device)
         checkpoint, vocabulary = Checkpoint.load(checkpoint_file), Vocabulary.load(vocabulary_file)
         checkpoint.verify(vocabulary)
@@ -145,7 +160,8 @@ class CnnLstmCaptioner:
         digest = file_digest(checkpoint_file)
         preprocessing = checkpoint.preprocessing
         preprocessing = replace(preprocessing, image_size=choose_image_size(image_size, preprocessing.image_size))
-        return cls(network, vocabulary, preprocessing, device, digest, checkpoint.heads, numbers, tta)
+        packs = packs_for(encoder_digest(checkpoint.encoder), languages) if languages else {}
+        return cls(network, vocabulary, preprocessing, device, digest, checkpoint.heads, numbers, tta, packs)
 
     @torch.inference_mode()
     def caption(
@@ -159,13 +175,10 @@ class CnnLstmCaptioner:
         stopwatch = stopwatch or Stopwatch()
         with stopwatch.stage("encoder"):
             features = self._features(images)
-            unlike, probabilities = self.heads.unlike(features), self.heads.probabilities(features)
+            unlike = self.heads.unlike(features)
         with stopwatch.stage("decoder"):
-            state: Any = self.decoder.init_state(features)  # of a type for each kind of decoder
-            found = self.writer.search(self.decoder.step, state, len(images), probabilities, options, features.device)
-            if self.tta and options.attention:
-                found = [[replace(each, attention=_on_one_grid(each.attention)) for each in own] for own in found]
-            return self.writer.captions(found, unlike, probabilities, options)
+            speech = self.speeches[choose_language(options.language, self.speeches.languages)]
+            return speech.captions(features, unlike, options, mirrored=self.tta)
 
     def _features(self, images: Sequence[Image.Image]) -> Tensor:
         """Grid features (images, cells, channels), with test-time augmentation of the mirrored images, too."""
@@ -178,12 +191,3 @@ class CnnLstmCaptioner:
         """Which are unlike those of training (images), the probabilities of n-grams (images, ngrams); on the CPU."""
         features = self._features(images)
         return self.heads.unlike(features).cpu(), self.heads.probabilities(features).float().cpu()
-
-
-def _on_one_grid(attention: Tensor) -> Tensor:
-    """Weights (words, 2 x cells), of a grid and of the mirrored photograph's, to (words, cells): those of the same
-    place in the photograph are added.
-    """
-    straight, mirrored = attention.chunk(2, dim=1)
-    side = math.isqrt(straight.shape[1])
-    return straight + mirrored.reshape(-1, side, side).flip(2).flatten(1)

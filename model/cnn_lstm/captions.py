@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from model.captioner import Caption, DecodingOptions, Word, to_grid
-from model.cnn_lstm.vocabulary import END, PAD, START, UNKNOWN, Vocabulary, join_words
+from model.cnn_lstm.vocabulary import END, PAD, START, UNKNOWN, Vocabulary
 from model.decoding import Hypothesis, S, Step, Tokens, decode
 from model.second_look import Guide, SecondLook
 
@@ -58,9 +58,9 @@ class CaptionWriter:
         return [self.second_look.judged(own, look, options) for own, look in zip(written, looks, strict=True)]
 
     def _caption(self, hypothesis: Hypothesis, low_confidence: bool, with_attention: bool) -> Caption:
-        texts = self.vocabulary.decode(hypothesis.tokens)
+        texts = self.vocabulary.write(self.vocabulary.decode(hypothesis.tokens))
         words = tuple(
             Word(text, math.exp(score), to_grid(weights) if with_attention else None)
             for text, score, weights in zip(texts, hypothesis.log_probabilities, hypothesis.attention, strict=False)
         )
-        return Caption(join_words(texts), hypothesis.log_probability, words, low_confidence)
+        return Caption(self.vocabulary.language.join(texts), hypothesis.log_probability, words, low_confidence)

@@ -6,10 +6,6 @@ it is read with `weights_only=True` and executes nothing.
 
 from __future__ import annotations
 
-import io
-import struct
-import tempfile
-import zlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,16 +16,13 @@ from model.cnn_lstm.decoder import DecoderConfig
 from model.cnn_lstm.encoder import Preprocessing, Stride
 from model.cnn_lstm.heads import Heads, weights_digest
 from model.cnn_lstm.out_of_distribution import OutOfDistributionDetector
+from model.cnn_lstm.packing import load_packed, save_packed
 from model.cnn_lstm.vocabulary import Vocabulary
 from model.errors import CheckpointMismatch
-from model.files import atomic_write, load_tensors, save_tensors
+from model.files import save_tensors
 from model.foreign import describe_content
 
 FORMAT = "image-captioner checkpoint 1"
-_PACKED = b"image-captioner packed checkpoint 1\n"
-_SIZES = struct.Struct("<QQ")  # of the whole, of the packed low bytes
-_LARGEST = 2**31
-_EFFORT = 3  # of 9: more takes long and gives little
 
 
 @dataclass(frozen=True)
@@ -49,10 +42,17 @@ class Checkpoint:
 
     def save(self, path: Path) -> None:
         """Half precision weights; the file appears whole or not at all."""
-        content = {
+        save_tensors(self._content(), path)
+
+    def save_packed(self, path: Path) -> None:
+        """As `save`, in three quarters of the room: for carrying elsewhere. `load` reads both."""
+        save_packed(self._content(), path)
+
+    def _content(self) -> dict[str, Any]:
+        return {
             "format": FORMAT,
-            "encoder": _half(self.encoder),
-            "decoder": _half(self.decoder),
+            "encoder": half(self.encoder),
+            "decoder": half(self.decoder),
             "stride": self.stride,
             "decoder_config": asdict(self.decoder_config),
             "preprocessing": asdict(self.preprocessing),
@@ -61,18 +61,6 @@ class Checkpoint:
             "scores": self.scores,
             "heads": self.heads.state(),
         }
-        save_tensors(content, path)
-
-    def save_packed(self, path: Path) -> None:
-        """As `save`, in three quarters of the room: for carrying elsewhere. `load` reads both."""
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            plain = Path(folder) / path.name
-            self.save(plain)
-            data = plain.read_bytes()
-        # Half-precision weights hardly shrink as they are; all low bytes together, and all high ones, do.
-        low, high = (zlib.compress(data[first::2], _EFFORT) for first in (0, 1))
-        with atomic_write(path) as file:
-            file.write_bytes(_PACKED + _SIZES.pack(len(data), len(low)) + low + high)
 
     @classmethod
     def load(cls, path: Path, with_heads: bool = True) -> Checkpoint:
@@ -83,11 +71,7 @@ class Checkpoint:
         """
         if not path.is_file():
             raise FileNotFoundError(f"there is no checkpoint {path}")
-        try:
-            unpacked = _unpacked(path)
-        except (ValueError, struct.error, zlib.error) as error:
-            raise CheckpointMismatch(f"{path} is not a readable checkpoint: {error}") from error
-        content = load_tensors(path, unpacked)
+        content = load_packed(path)
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise CheckpointMismatch(
                 f"{path} is not a checkpoint of the format '{FORMAT}': {describe_content(content)}"
@@ -100,8 +84,8 @@ class Checkpoint:
                     "or the file is damaged: copy it again"
                 )
             return cls(
-                encoder=_single(content["encoder"]),
-                decoder=_single(content["decoder"]),
+                encoder=single(content["encoder"]),
+                decoder=single(content["decoder"]),
                 stride=content["stride"],
                 decoder_config=_decoder_config(content["decoder_config"], path),
                 preprocessing=Preprocessing(**content["preprocessing"]),
@@ -127,25 +111,6 @@ class Checkpoint:
             )
 
 
-def _unpacked(path: Path) -> io.BytesIO | None:
-    """What `save_packed` made smaller; None for another file. Raises ValueError, struct.error, zlib.error where it is
-    damaged.
-    """
-    with path.open("rb") as file:
-        if file.read(len(_PACKED)) != _PACKED:
-            return None
-        size, length = _SIZES.unpack(file.read(_SIZES.size))
-        if size > _LARGEST:
-            raise ValueError(f"it says that it holds {size} bytes")
-        whole = bytearray(size)
-        for first, part in enumerate((file.read(length), file.read())):
-            data = zlib.decompressobj().decompress(part, size)
-            if len(data) != len(range(first, size, 2)):
-                raise ValueError("its end is missing")
-            whole[first::2] = data
-    return io.BytesIO(whole)
-
-
 def _heads(content: dict[str, Any]) -> Heads:
     """Of a file of before 1.0 the detector alone."""
     if "heads" in content:
@@ -162,9 +127,9 @@ def _decoder_config(content: dict[str, Any], path: Path) -> DecoderConfig:
     return DecoderConfig(**sizes)
 
 
-def _half(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def half(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: t.half() if t.is_floating_point() else t for name, t in tensors.items()}
 
 
-def _single(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def single(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}

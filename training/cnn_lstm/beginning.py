@@ -12,6 +12,7 @@ from model.cnn_lstm.decoder import Decoder, DecoderConfig
 from model.cnn_lstm.encoder import Encoder
 from model.cnn_lstm.vocabulary import SPECIAL_TOKENS, Vocabulary
 from model.files import file_digest
+from model.languages import language_of
 from training.config import Config
 from training.running.extension import extended
 
@@ -19,7 +20,7 @@ from training.running.extension import extended
 def load_init(config: Config) -> tuple[Checkpoint | None, Vocabulary]:
     """The checkpoint to begin with and its words. Raises CheckpointMismatch, VocabularyRefused, OSError."""
     if not config.init:
-        return None, Vocabulary(SPECIAL_TOKENS)
+        return None, Vocabulary(SPECIAL_TOKENS, language_of(config.language))
     init = Checkpoint.load(config.init)
     known = Vocabulary.load(config.init_vocabulary or config.init.with_name("vocab.pkl"))
     init.verify(known)
@@ -40,7 +41,8 @@ def named(config: Config) -> dict[str, str | None]:
     """What was begun with, by name and digest, not by path: where it lay is nobody else's business."""
     return {
         "init": _name_weights(str(config.init)) if config.init else None,
-        "encoder_weights": None if config.init else _name_weights(config.encoder_weights),
+        "encoder_weights": None if config.init or config.encoder else _name_weights(config.encoder_weights),
+        **({"encoder": _name_weights(str(config.encoder))} if config.encoder else {}),
     }
 
 

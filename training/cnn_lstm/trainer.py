@@ -16,6 +16,7 @@ from model.captioner import DecodingOptions
 from model.cnn_lstm.captioner import Network
 from model.cnn_lstm.checkpoint import Checkpoint
 from model.cnn_lstm.encoder import STAGES, Preprocessing
+from model.cnn_lstm.vocabulary import Vocabulary
 from model.registry import choose_device
 from training.average import weighted_mean
 from training.batches import TrainingData
@@ -51,7 +52,7 @@ class CnnLstmTrainer(Trainer):
     def __init__(self, config: Config, workers: Workers = Workers()) -> None:
         self.config, self.workers = config, workers
         stages = {name: stage.epochs for name, stage in config.stages.items()}
-        super().__init__(Results(config.output, writes=workers.first), stages, config.patience)
+        super().__init__(self.results_in(config), stages, config.patience)
         self.device = workers.device(choose_device(config.device))
         if config.mixed_precision and emulates_bfloat16(self.device):
             self.results.log("warning: this processor emulates bfloat16, several times slower: no --mixed-precision")
@@ -63,12 +64,11 @@ class CnnLstmTrainer(Trainer):
             check_leakage([*self.photographs.datasets, *self.photographs.rehearsed], config.cache)
         self.train_records = self.photographs.train
         torch.manual_seed(config.seed)
-        self.init, known = load_init(config)
-        self.vocabulary = known.extended(self.photographs.captions, config.min_count)
+        self.init, self.vocabulary, self.network = self.begin()
         self.preprocessing = self.init.preprocessing if self.init else Preprocessing()
         if config.image_size:
             self.preprocessing = replace(self.preprocessing, image_size=config.image_size)
-        self.network = self.tested = new_network(config, self.init, self.vocabulary).to(self.device)
+        self.tested = self.network.to(self.device)
         self.average: MovingAverage[Network] | None = None
         self.best_weights: dict[str, torch.Tensor] = {}
         self.start_weights: dict[str, torch.Tensor] | None = None
@@ -84,7 +84,21 @@ class CnnLstmTrainer(Trainer):
             if not self.results.state_file.is_file():
                 # A model that is left from an interrupted first epoch belongs to another vocabulary.
                 self.results.best_file.unlink(missing_ok=True)
-            self.vocabulary.save(config.output / "vocab.pkl")
+            self.save_words()
+
+    def results_in(self, config: Config) -> Results:
+        return Results(config.output, writes=self.workers.first)
+
+    def begin(self) -> tuple[Checkpoint | None, Vocabulary, Network]:
+        """The checkpoint that is begun with, the words to be learnt, the network. Raises CheckpointMismatch, ValueError,
+        VocabularyRefused, OSError.
+        """
+        init, known = load_init(self.config)
+        vocabulary = known.extended(self.photographs.captions, self.config.min_count)
+        return init, vocabulary, new_network(self.config, init, vocabulary)
+
+    def save_words(self) -> None:
+        self.vocabulary.save(self.config.output / "vocab.pkl")
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

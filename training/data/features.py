@@ -103,6 +103,21 @@ def compute_features(
     return CachedFeatures(kept.array, names, kept.refused)
 
 
+class SelectedFeatures:
+    """Those of some of the photographs."""
+
+    def __init__(self, features: Features, names: Sequence[str]) -> None:
+        """Raises KeyError for a name that the features do not have."""
+        places = {name: row for row, name in enumerate(features.names)}
+        self._features, self._places = features, [places[name] for name in names]
+        self.names = tuple(names)
+        self.refused = {name: reason for name, reason in features.refused.items() if name in set(names)}
+
+    def rows(self, rows: Sequence[int], seeds: Sequence[int] = ()) -> Tensor:
+        """See Features."""
+        return self._features.rows([self._places[row] for row in rows], seeds)
+
+
 class OnlineFeatures:
     """Features of photographs in a random augmentation, computed whenever they are asked for."""
 

@@ -1,6 +1,7 @@
 """The files in which people keep captions, each read into the same rows. What rows mean is in training/data/records.py.
 
-- the Flickr8k release: `Flickr8k.token.txt` and `Flickr_8k.{train,dev,test}Images.txt`;
+- the Flickr8k release: `Flickr8k.token.txt` and `Flickr_8k.{train,dev,test}Images.txt`; captions of its photographs in
+  another language in the same form, chosen by name (`Flickr8k.token.de.txt`);
 - Karpathy's: `dataset*.json` (`images[].{filename, split, sentences[].raw}`);
 - tables and JSON lines with names for their columns (training/data/tables.py), Kaggle's copy of Flickr8k included;
 - a Hugging Face `datasets` imagefolder: `metadata.csv` or `metadata.jsonl` beside the photographs;
@@ -9,6 +10,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -18,10 +20,13 @@ from training.data.rows import DatasetRefused, OtherLayout, OwnResults, Row, par
 from training.data.tables import read_lines, read_table, texts_of
 
 SPLIT_FOLDERS = ("train", "valid", "validation", "val", "dev", "test")
+_SPLIT_LIST = "Flickr_8k.{}Images.txt"
+_FIRST_LINE = 10_000  # characters
 _LARGE = 2**24  # characters: what is no list of captions is told from its text before it is parsed
 
 
-def _read_release(token_file: Path) -> Iterator[Row]:
+def _read_release(token_file: Path, root: Path | None = None) -> Iterator[Row]:
+    """Captions in another language may lie elsewhere; the lists of the split are then looked for below the root."""
     rows = []
     for number, line in enumerate(read_text(token_file).rstrip("\n").split("\n"), start=1):
         place = f"{token_file}, line {number}"
@@ -30,8 +35,10 @@ def _read_release(token_file: Path) -> Iterator[Row]:
             raise DatasetRefused(f"{place}: expected 'name#n<tab>caption'")
         rows.append((place, key.rpartition("#")[0], caption))
     splits: dict[str, str] = {}
+    folders = [token_file.parent, *([root, *sorted(root.iterdir())] if root else [])]
+    folder = next((each for each in folders if (each / _SPLIT_LIST.format("train")).is_file()), token_file.parent)
     for split in ("train", "dev", "test"):
-        names = token_file.parent / f"Flickr_8k.{split}Images.txt"
+        names = folder / _SPLIT_LIST.format(split)
         if not names.is_file():
             raise DatasetRefused(f"{names} is missing: the release's split is part of it")
         for name in read_text(names).split():
@@ -40,6 +47,10 @@ def _read_release(token_file: Path) -> Iterator[Row]:
     for place, name, caption in rows:
         if name in splits:
             yield Row(place, name, (caption,), splits[name])
+
+
+def _is_release(file: Path) -> bool:
+    return re.match(r"[^\t\n]+#\d+\t", read_text(file)[:_FIRST_LINE]) is not None
 
 
 def _read_metadata(file: Path) -> Iterator[Row]:
@@ -109,9 +120,13 @@ def is_list_name(name: str) -> bool:
     return any(fnmatchcase(name.lower(), pattern.lower()) for pattern in LAYOUTS)
 
 
-def read_list(file: Path) -> list[Row]:
-    """The rows of a file; of one whose name fits no layout by whichever can. Raises DatasetRefused."""
+def read_list(file: Path, root: Path) -> list[Row]:
+    """The rows of a file of the data folder `root`; of one whose name fits no layout by whichever can. Raises
+    DatasetRefused.
+    """
     readers = [read for pattern, read in LAYOUTS.items() if fnmatchcase(file.name.lower(), pattern.lower())]
+    if not readers and _is_release(file):
+        return list(_read_release(file, root))
     refused: list[OtherLayout] = []
     for read in readers or [read_table, read_lines, _read_coco]:
         try:

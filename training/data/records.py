@@ -19,7 +19,7 @@ from typing import Literal
 
 from PIL import Image
 
-from model.cnn_lstm.vocabulary import tokenise
+from model.languages import tokenise
 from model.errors import ImageRefused
 from model.images import decode_image
 from training.data.layouts import LAYOUTS, read_list
@@ -169,7 +169,7 @@ def _records(files: Sequence[Path], root: Path) -> list[Record]:
     folders: dict[Path, PhotographFolder] = {}
     for file in files:
         word = split_word(file, root)
-        rows = read_list(file)
+        rows = read_list(file, root)
         for row in rows:
             _check(row)
         folder = _image_folder(file, root, word, list(dict.fromkeys(row.name for row in rows)))

@@ -17,7 +17,8 @@ from model.cnn_lstm.encoder import STAGES, Encoder, Preprocessing
 from model.cnn_lstm.heads import Heads, weights_digest
 from model.cnn_lstm.ngrams import NgramHead, pool
 from model.cnn_lstm.out_of_distribution import OutOfDistributionDetector, summarise
-from model.cnn_lstm.vocabulary import Vocabulary, tokenise
+from model.cnn_lstm.vocabulary import Vocabulary
+from model.languages import tokenise
 from model.ranking import Ngrams, Ranking
 from model.second_look import SecondLook
 from training.data.features import Features, compute_features

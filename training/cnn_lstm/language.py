@@ -1,0 +1,96 @@
+"""Trains a language pack: a decoder of another language over the encoder of a finished checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from model.cnn_lstm.captioner import Network
+from model.cnn_lstm.checkpoint import Checkpoint
+from model.cnn_lstm.decoder import Decoder
+from model.cnn_lstm.encoder import Encoder
+from model.cnn_lstm.language_pack import LanguagePack, encoder_digest
+from model.cnn_lstm.vocabulary import Vocabulary
+from model.languages import language_of
+from training.cnn_lstm.trainer import CnnLstmTrainer
+from training.config import Config
+from training.data.augmentation import Augmentation
+from training.data.features import Features, SelectedFeatures
+from training.data.records import DatasetRefused, Record, in_split, read_dataset
+from training.running.results import Results
+
+_OF_WORDS = ("embedding.weight", "output.weight", "output.bias")
+
+
+class LanguageTrainer(CnnLstmTrainer):
+    """As every training of a decoder; what the encoder gives is kept once for the languages of a folder."""
+
+    init: Checkpoint
+
+    def results_in(self, config: Config) -> Results:
+        return Results(config.output, best=f"{config.language}.pth", writes=self.workers.first)
+
+    def begin(self) -> tuple[Checkpoint, Vocabulary, Network]:
+        config = self.config
+        assert config.encoder
+        checkpoint = Checkpoint.load(config.encoder)
+        self.encoder_digest = encoder_digest(checkpoint.encoder)
+        before = LanguagePack.load(config.init) if config.init else None
+        vocabulary = Vocabulary.build(self.photographs.captions, config.min_count, language_of(config.language))
+        network = Network(Encoder(checkpoint.stride), _begun(before or checkpoint, len(vocabulary)))
+        network.encoder.load_state_dict(checkpoint.encoder)
+        return checkpoint, vocabulary, network
+
+    def save_words(self) -> None:
+        """They are in the pack."""
+
+    def _features(self, records: Sequence[Record], last: int, augmentation: Augmentation) -> Features:
+        shared = self._photographs_of_all_languages(records)
+        features = super()._features(shared, last, augmentation)
+        return SelectedFeatures(features, [record.name for record in records])
+
+    def _photographs_of_all_languages(self, records: Sequence[Record]) -> Sequence[Record]:
+        """Those of the split of which the folders' own lists tell, where they hold the records."""
+        splits = {record.split for record in records}
+        try:
+            known = [record for folder in self.config.data for record in read_dataset(folder)]
+        except DatasetRefused:  # which list is its own is not to be told
+            return records
+        shared = [record for split in sorted(splits) for record in in_split(known, split)]
+        return shared if {record.path for record in records} <= {record.path for record in shared} else records
+
+    def _checkpoint(self, network: Network, dev_scores: dict[str, float]) -> LanguagePack:  # type: ignore[override]
+        return LanguagePack(
+            decoder=network.decoder.state_dict(),
+            decoder_config=network.decoder.config,
+            vocabulary=self.vocabulary,
+            encoder_digest=self.encoder_digest,
+            training=self.record(),
+            scores=dev_scores,
+        )
+
+    def _write_piece(self, name: str) -> None:
+        """A pack is trained at one go."""
+
+    def _learn_heads(self) -> None:
+        """training.heads does."""
+
+    def record(self) -> dict[str, Any]:
+        return {name: value for name, value in super().record().items() if name != "init"}
+
+
+def _begun(before: Checkpoint | LanguagePack, words: int) -> Decoder:
+    """A decoder of so many words that begins as another language's: how it looks at pictures and makes sentences is
+    much the same. Its words begin at random, as large as the other's.
+    """
+    weights: dict[str, Tensor] = dict(before.decoder)
+    for name in _OF_WORDS:
+        old = weights[name]
+        weights[name] = old.mean(dim=0) + old.std(dim=0) * torch.randn(words, *old.shape[1:])
+    decoder = Decoder(replace(before.decoder_config, vocabulary_size=words))
+    decoder.load_state_dict(weights)
+    return decoder
