@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from PIL import Image
 
 from model.errors import OptionRefused
+from model.language_tags import LONGEST, PATTERN
 from model.names import unknown
 
 if TYPE_CHECKING:
@@ -85,6 +87,13 @@ class DecodingOptions:
         maximum=2,
     )
     attention: bool = _option(False, "also give the attention grid of every word")
+    language: str = _option(
+        "en",
+        "of the captions, as a BCP 47 tag; one that the model does not have becomes English",
+        pattern=PATTERN,
+        longest=LONGEST,
+        form="a language tag (BCP 47), such as de or pt-BR",
+    )
     style: Style = _option(
         "caption",
         "caption: in the model's own words; alt: alt text to publish, of at most 125 characters",
@@ -108,6 +117,10 @@ class DecodingOptions:
             low, high = metadata["minimum"], metadata["maximum"]
             if not low <= value <= high:  # nor is it where value is not a number
                 raise OptionRefused(name, f"{name} must be between {low} and {high}.")
+        if "pattern" in metadata and not (
+            len(value) <= metadata["longest"] and re.fullmatch(metadata["pattern"], value)
+        ):
+            raise OptionRefused(name, f"{name} must be {metadata['form']}.")
 
     @classmethod
     def parse(cls, texts: Mapping[str, str], also: Collection[str] = ()) -> DecodingOptions:
@@ -140,7 +153,7 @@ def parse_bool(name: str, text: str) -> bool:
 def _parse(name: str, text: str, kind: str, metadata: Mapping[str, Any]) -> Any:
     if kind == "bool":
         return parse_bool(name, text)
-    if "choices" in metadata:
+    if kind == "str" or "choices" in metadata:
         return text
     try:
         return float(text) if kind == "float" else int(text)
@@ -199,6 +212,8 @@ class Caption:
     """How likely some description of the photograph by people has at least half of what this one names, by a second
     look; None where there is none.
     """
+    language: str = "en"
+    """Of the text, as a BCP 47 tag: English where what was asked for is not had."""
 
     @property
     def mean_probability(self) -> float:
@@ -234,7 +249,7 @@ class Capabilities:
     prompt: bool = False
     """Captions go on from the operator's text, or answer it."""
     languages: tuple[str, ...] = ("en",)
-    """Of the captions, as BCP 47 tags."""
+    """Of the captions, as BCP 47 tags; the first is given where what is asked for is none of them."""
     batch_size: int = 32
     """Images that are worth giving at once."""
     licence: str = "that of the weights that the operator chose"
