@@ -29,8 +29,8 @@ from model.cnn_lstm.checkpoint import Checkpoint
 from model.cnn_lstm.encoder import Encoder
 from model.cnn_lstm.export import DECODER_STEP, ENCODER
 from model.cnn_lstm.onnx import OnnxCaptioner
-from model.languages import tokenise
 from model.images import decode_image
+from model.languages import tokenise
 from model.registry import load_captioner
 from model.settings import Dtype, ModelSettings
 

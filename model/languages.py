@@ -1,9 +1,9 @@
 """How captions are written in each language: into words, and back to what a person reads.
 
-Tokenisation: NFC, lower case; a word is a run of letters and digits, with inner hyphens and apostrophes kept ("t-shirt",
-"don't"); an ideograph is a word of its own, as in Flickr8k-CN (Li et al. 2016); all other punctuation is dropped.
-English has a possessive 's as a word: both "A man 's hat ." (as Flickr8k is distributed) and "A man's hat." become
-[a, man, 's, hat]. French has what is elided as one: [l', homme].
+Tokenisation: NFC, lower case; a word is a run of letters and digits, with inner hyphens and apostrophes kept
+("t-shirt", "don't"); an ideograph is a word of its own, as in Flickr8k-CN (Li et al. 2016); all other punctuation is
+dropped. English has a possessive 's as a word: both "A man 's hat ." (as Flickr8k is distributed) and "A man's hat."
+become [a, man, 's, hat]. French has what is elided as one: [l', homme].
 """
 
 from __future__ import annotations

@@ -22,10 +22,10 @@ import numpy as np
 import tyro
 
 from model.cnn_lstm.vocabulary import SPECIAL_TOKENS, Vocabulary
-from model.languages import tokenise
 from model.errors import VocabularyRefused
 from model.files import atomic_write
 from model.images import decode_image, jpeg_address
+from model.languages import language_of
 from training.data.leakage import duplicates, leaks, perceptual_hashes
 from training.data.names import printable
 from training.data.records import (
@@ -59,6 +59,8 @@ class Config:
     """A trained captioner's vocab.pkl: what words will be new to it with --init?"""
     min_count: int = 5
     """As in training: words that occur less often are not learnt."""
+    language: str = "en"
+    """Of the captions, as in training; that of a given vocabulary goes before."""
     distance: int = 4
     """Photographs whose perceptual hashes differ in at most so many of 64 bits are taken for the same."""
 
@@ -66,10 +68,11 @@ class Config:
 def check(config: Config, records: Sequence[Record]) -> dict[str, Any]:
     """The report, as plain data. Raises VocabularyRefused, OSError."""
     train = in_split(records, "train")
-    own = Vocabulary.build((text for record in train for text in record.captions), config.min_count)
     known = Vocabulary.load(config.vocabulary) if config.vocabulary else None
+    language = known.language if known else language_of(config.language)
+    own = Vocabulary.build((text for record in train for text in record.captions), config.min_count, language)
     hashes, unreadable = perceptual_hashes(records)
-    lengths = [len(tokenise(text)) for record in records for text in record.captions]
+    lengths = [len(language.tokenise(text)) for record in records for text in record.captions]
     report = {
         "dataset": printable(config.data.resolve().name),
         "lists": [printable(str(file)) for file in lists_of(records)],
@@ -103,7 +106,7 @@ def _outside(records: Iterable[Record], vocabulary: Vocabulary) -> dict[str, flo
     outside, words = Counter[str](), Counter[str]()
     for record in records:
         for text in record.captions:
-            tokens = tokenise(text)
+            tokens = vocabulary.language.tokenise(text)
             words[record.split] += len(tokens)
             outside[record.split] += sum(word not in vocabulary for word in tokens)
     return {split: round(outside[split] / max(1, words[split]), 4) for split in _SPLITS}

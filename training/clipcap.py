@@ -27,7 +27,6 @@ from torch import Tensor
 from tqdm import tqdm
 
 from model.captioner import DecodingOptions
-from model.languages import tokenise
 from model.decoding import decode
 from model.huggingface.base import SubWords, cached_step
 from model.huggingface.clipcap.captioner import FILE, ClipCapCaptioner, ClipCapNetwork, ImageEncoder, load_gpt2
@@ -41,6 +40,7 @@ from model.huggingface.clipcap.checkpoint import (
 )
 from model.huggingface.clipcap.mapping import Kind, MappingConfig
 from model.huggingface.weights import fetch
+from model.languages import tokenise
 from model.registry import choose_device
 from training.data.clipcap import IGNORED, Embeddings, TrainingData, compute_embeddings
 from training.data.records import Record, name_dataset, name_lists, read_dataset

@@ -161,4 +161,6 @@ def evaluate(
         network, features, vocabulary, options, encoder_stages=encoder_stages, mixed_precision=mixed_precision
     )
     usable = [record for record in records if record.name not in features.refused]
-    return score(captions, [[vocabulary.language.tokenise(text) for text in record.captions] for record in usable], rouge=False)
+    return score(
+        captions, [[vocabulary.language.tokenise(text) for text in record.captions] for record in usable], rouge=False
+    )

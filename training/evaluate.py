@@ -22,10 +22,12 @@ from tqdm import tqdm
 from model.answer import describe_model
 from model.arguments import current_names
 from model.captioner import Caption, Captioner, DecodingOptions
+from model.cnn_lstm.captioner import CnnLstmCaptioner
 from model.cnn_lstm.vocabulary import Vocabulary
-from model.languages import tokenise
 from model.errors import LOADING_ERRORS, OptionRefused
 from model.files import atomic_write
+from model.language_tags import choose_language
+from model.languages import ENGLISH, language_of
 from model.registry import load_captioner
 from model.settings import ModelSettings
 from model.style.captions import caption_images
@@ -107,14 +109,16 @@ def evaluate(config: Config) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     check_refused(refused, len(dataset))
     published = is_flickr8k_test(records)
     records = [record for record in records if record.name in captions]
-    hypotheses = [tokenise(captions[record.name].text) for record in records]
-    references = [[tokenise(text) for text in record.captions] for record in records]
-    java = java_found()
-    if not java:
+    code = choose_language(config.decoding.language, captioner.capabilities.languages)
+    language, english = language_of(code), code == ENGLISH.code
+    hypotheses = [language.tokenise(captions[record.name].text) for record in records]
+    references = [[language.tokenise(text) for text in record.captions] for record in records]
+    java = java_found() and english  # its tools know no other language
+    if english and not java:
         print("Java is not found: no METEOR and no PTB tokenisation", file=sys.stderr)
     ours = score(hypotheses, references, meteor=java)
     ptb = _ptb_scores([captions[record.name].text for record in records], records) if java else None
-    vocabulary = getattr(captioner, "vocabulary", None)  # only a captioner over words has one
+    vocabulary = captioner.vocabulary_of(code) if isinstance(captioner, CnnLstmCaptioner) else None
     cider = ours.by_image["CIDEr"]
     figures = {
         "dataset": printable(config.data.resolve().name),
@@ -122,6 +126,7 @@ def evaluate(config: Config) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         "flickr8k_test": published,
         "photographs": len(records),
         "references": sum(map(len, references)),
+        "language": code,
         "model": describe_model(captioner),
         "decoding": _describe(config.decoding)
         + (_describe_second_look(config.decoding) if captioner.capabilities.second_look else "")
@@ -131,7 +136,7 @@ def evaluate(config: Config) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         "intervals": bootstrap_intervals(hypotheses, references, ours.by_image),
         "scores_ptb": ptb.corpus if ptb else {},
         "people": human_scores(references),
-        "groups": by_group(hypotheses, references, cider),
+        "groups": by_group(hypotheses, references, cider) if english else {},
         "inexpressible": inexpressible(references, vocabulary) if vocabulary else {},
         "quality": caption_quality(hypotheses, references)
         | ({"vocabulary": len(vocabulary)} if vocabulary else {})

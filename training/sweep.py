@@ -23,9 +23,9 @@ from model.cnn_lstm.captioner import CELL, Network
 from model.cnn_lstm.checkpoint import Checkpoint
 from model.cnn_lstm.encoder import Preprocessing
 from model.cnn_lstm.vocabulary import Vocabulary
-from model.languages import tokenise
 from model.errors import LOADING_ERRORS
 from model.files import atomic_write, file_digest
+from model.languages import tokenise
 from model.registry import choose_device
 from model.settings import ModelSettings
 from training.data.augmentation import FixedAugmentation

@@ -23,7 +23,7 @@ from model.cnn_lstm.vocabulary import Vocabulary
 from model.decoding import Hypothesis, decode
 from model.errors import BackendUnavailable, CheckpointMismatch
 from model.files import file_digest
-from model.languages import choose_language
+from model.language_tags import choose_language
 from model.settings import Dtype, ModelSettings
 
 CAPABILITIES = Capabilities(
@@ -152,7 +152,10 @@ class CnnLstmCaptioner:
         image_size: int = 0,
         languages: Path | None = None,
     ) -> CnnLstmCaptioner:
-        """`languages` is a folder of language packs. Raises CheckpointMismatch, VocabularyRefused, FileNotFoundError, BackendUnavailable."""
+        """`languages` is a folder of language packs.
+
+        Raises CheckpointMismatch, VocabularyRefused, FileNotFoundError, BackendUnavailable.
+        """
         numbers = choose_dtype(dtype, device)
         checkpoint, vocabulary = Checkpoint.load(checkpoint_file), Vocabulary.load(vocabulary_file)
         checkpoint.verify(vocabulary)
@@ -179,6 +182,10 @@ class CnnLstmCaptioner:
         with stopwatch.stage("decoder"):
             speech = self.speeches[choose_language(options.language, self.speeches.languages)]
             return speech.captions(features, unlike, options, mirrored=self.tta)
+
+    def vocabulary_of(self, language: str) -> Vocabulary:
+        """Of one of `capabilities.languages`. Raises what loading its pack does."""
+        return self.speeches[language].writer.vocabulary
 
     def _features(self, images: Sequence[Image.Image]) -> Tensor:
         """Grid features (images, cells, channels), with test-time augmentation of the mirrored images, too."""

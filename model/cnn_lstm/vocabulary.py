@@ -84,7 +84,9 @@ class Vocabulary:
     def state(self) -> dict[str, Any]:
         """Plain data."""
         content: dict[str, Any] = {"format": FORMAT, "words": list(self.words)}
-        return content if self.language is ENGLISH else content | {"language": self.language.code, "written": self.written}
+        return (
+            content if self.language is ENGLISH else content | {"language": self.language.code, "written": self.written}
+        )
 
     @classmethod
     def load(cls, path: Path) -> Vocabulary:

@@ -90,8 +90,9 @@ class CnnLstmTrainer(Trainer):
         return Results(config.output, writes=self.workers.first)
 
     def begin(self) -> tuple[Checkpoint | None, Vocabulary, Network]:
-        """The checkpoint that is begun with, the words to be learnt, the network. Raises CheckpointMismatch, ValueError,
-        VocabularyRefused, OSError.
+        """The checkpoint that is begun with, the words to be learnt, the network.
+
+        Raises CheckpointMismatch, ValueError, VocabularyRefused, OSError.
         """
         init, known = load_init(self.config)
         vocabulary = known.extended(self.photographs.captions, self.config.min_count)

@@ -19,9 +19,9 @@ from typing import Literal
 
 from PIL import Image
 
-from model.languages import tokenise
 from model.errors import ImageRefused
 from model.images import decode_image
+from model.languages import tokenise
 from training.data.layouts import LAYOUTS, read_list
 from training.data.lists import lists_below, locate, split_word, together
 from training.data.names import NameUnclear, PhotographFolder, printable

@@ -14,8 +14,9 @@ from model.cnn_lstm.decoder import Decoder, DecoderConfig
 from model.cnn_lstm.encoder import Encoder, Preprocessing
 from model.cnn_lstm.runtime import multiplies_bfloat16
 from model.cnn_lstm.second_opinion import SecondOpinion
-from model.cnn_lstm.vocabulary import SPECIAL_TOKENS, tokenise
+from model.cnn_lstm.vocabulary import SPECIAL_TOKENS
 from model.errors import BackendUnavailable
+from model.languages import tokenise
 from model.registry import load_captioner
 from tests.conftest import ROOT, SHIPPED
 from tests.pictures import drawn, photograph

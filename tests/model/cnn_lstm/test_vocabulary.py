@@ -2,8 +2,9 @@ import pickle
 
 import pytest
 
-from model.cnn_lstm.vocabulary import END, SPECIAL_TOKENS, START, UNKNOWN, Vocabulary, join_words, tokenise
+from model.cnn_lstm.vocabulary import END, SPECIAL_TOKENS, START, UNKNOWN, Vocabulary
 from model.errors import VocabularyRefused
+from model.languages import join_words, tokenise
 
 
 @pytest.mark.parametrize(
