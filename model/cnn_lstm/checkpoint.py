@@ -16,10 +16,10 @@ from model.cnn_lstm.decoder import DecoderConfig
 from model.cnn_lstm.encoder import Preprocessing, Stride
 from model.cnn_lstm.heads import Heads, weights_digest
 from model.cnn_lstm.out_of_distribution import OutOfDistributionDetector
-from model.cnn_lstm.packing import load_packed, save_packed
+from model.cnn_lstm.packing import packed, unpacked
 from model.cnn_lstm.vocabulary import Vocabulary
 from model.errors import CheckpointMismatch
-from model.files import save_tensors
+from model.files import atomic_write, load_tensors, save_tensors
 from model.foreign import describe_content
 
 FORMAT = "image-captioner checkpoint 1"
@@ -46,7 +46,8 @@ class Checkpoint:
 
     def save_packed(self, path: Path) -> None:
         """As `save`, in three quarters of the room: for carrying elsewhere. `load` reads both."""
-        save_packed(self._content(), path)
+        with atomic_write(path) as file:
+            file.write_bytes(packed(self._content()))
 
     def _content(self) -> dict[str, Any]:
         return {
@@ -71,7 +72,11 @@ class Checkpoint:
         """
         if not path.is_file():
             raise FileNotFoundError(f"there is no checkpoint {path}")
-        content = load_packed(path)
+        with path.open("rb") as file:
+            try:
+                content = load_tensors(path, unpacked(file))
+            except ValueError as error:
+                raise CheckpointMismatch(f"{path} is not a readable checkpoint: {error}") from error
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise CheckpointMismatch(
                 f"{path} is not a checkpoint of the format '{FORMAT}': {describe_content(content)}"

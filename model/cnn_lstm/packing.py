@@ -6,13 +6,8 @@ from __future__ import annotations
 
 import io
 import struct
-import tempfile
 import zlib
-from pathlib import Path
-from typing import Any
-
-from model.errors import CheckpointMismatch
-from model.files import atomic_write, load_tensors, save_tensors
+from typing import Any, BinaryIO
 
 _PACKED = b"image-captioner packed checkpoint 1\n"
 _SIZES = struct.Struct("<QQ")  # of the whole, of the packed low bytes
@@ -20,32 +15,22 @@ _LARGEST = 2**31
 _EFFORT = 3  # of 9: more takes long and gives little
 
 
-def save_packed(content: dict[str, Any], path: Path) -> None:
-    """As `save_tensors`, packed."""
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        plain = Path(folder) / path.name
-        save_tensors(content, plain)
-        data = plain.read_bytes()
+def packed(content: dict[str, Any]) -> bytes:
+    """Tensors and plain data, as `model.files.save_tensors` writes them, packed."""
+    import torch
+
+    file = io.BytesIO()
+    torch.save(content, file)
+    data = file.getvalue()
     low, high = (zlib.compress(data[first::2], _EFFORT) for first in (0, 1))
-    with atomic_write(path) as file:
-        file.write_bytes(_PACKED + _SIZES.pack(len(data), len(low)) + low + high)
+    return _PACKED + _SIZES.pack(len(data), len(low)) + low + high
 
 
-def load_packed(path: Path) -> Any:
-    """What `save_packed` wrote, or `save_tensors`. Raises CheckpointMismatch."""
+def unpacked(file: BinaryIO) -> io.BytesIO | None:
+    """What was packed, from where the file is read; None for something else. Raises ValueError where it is damaged."""
+    if file.read(len(_PACKED)) != _PACKED:
+        return None
     try:
-        return load_tensors(path, _unpacked(path))
-    except (ValueError, struct.error, zlib.error) as error:
-        raise CheckpointMismatch(f"{path} is not a readable checkpoint: {error}") from error
-
-
-def _unpacked(path: Path) -> io.BytesIO | None:
-    """What `save_packed` made smaller; None for another file. Raises ValueError, struct.error, zlib.error where it is
-    damaged.
-    """
-    with path.open("rb") as file:
-        if file.read(len(_PACKED)) != _PACKED:
-            return None
         size, length = _SIZES.unpack(file.read(_SIZES.size))
         if size > _LARGEST:
             raise ValueError(f"it says that it holds {size} bytes")
@@ -55,4 +40,6 @@ def _unpacked(path: Path) -> io.BytesIO | None:
             if len(data) != len(range(first, size, 2)):
                 raise ValueError("its end is missing")
             whole[first::2] = data
+    except (struct.error, zlib.error) as error:
+        raise ValueError(str(error)) from error
     return io.BytesIO(whole)

@@ -16,10 +16,10 @@ from model.captioner import Caption, DecodingOptions
 from model.cnn_lstm.captions import CaptionWriter
 from model.cnn_lstm.decoder import Decoder
 from model.cnn_lstm.heads import Heads
-from model.cnn_lstm.language_pack import LanguagePack
+from model.cnn_lstm.language_pack import read_header
 from model.cnn_lstm.runtime import PackedDecoder, can_pack
 from model.cnn_lstm.vocabulary import Vocabulary
-from model.errors import CheckpointMismatch, VocabularyRefused
+from model.errors import CheckpointMismatch
 
 log = logging.getLogger(__name__)
 
@@ -85,12 +85,12 @@ def packs_for(encoder: str, folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for file in sorted(folder.glob("*.pth")):
         try:
-            pack = LanguagePack.load(file)
-        except (CheckpointMismatch, VocabularyRefused, OSError) as error:
+            header = read_header(file)
+        except (CheckpointMismatch, OSError) as error:
             log.warning("language pack left out: %s", error)
             continue
-        if pack.encoder_digest == encoder:
-            found[pack.language] = file
+        if header.encoder == encoder:
+            found[header.language] = file
         else:
             log.warning("language pack left out: %s belongs to the encoder of another checkpoint", file)
     return found
