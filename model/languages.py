@@ -46,6 +46,13 @@ class Language:
         """The sentence that a person reads: the inverse of `tokenise` up to case and punctuation."""
         return self.blank.sub("", " ".join(words))
 
+    def sentence(self, text: str, most: int) -> str:
+        """With a capital and a full stop, of at most so many characters: last words that are too many are left out."""
+        text = text.strip()
+        while len(text) + len(self.full_stop) > most:
+            text = text.rpartition(" ")[0].rstrip(" ,;") or text[: most - len(self.full_stop)]
+        return text[:1].upper() + text[1:] + self.full_stop if text else ""
+
     def written(self, captions: Iterable[str]) -> dict[str, str]:
         """How people mostly write the words of the captions that have a capital inside a sentence: German nouns, names.
         What stands first in one tells only of words that stand nowhere else.

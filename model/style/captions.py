@@ -8,6 +8,7 @@ from dataclasses import replace
 from PIL import Image
 
 from model.captioner import Caption, Captioner, DecodingOptions, Stopwatch, Tag
+from model.languages import ENGLISH, language_of
 from model.style.words import NEUTRAL
 
 
@@ -28,14 +29,18 @@ def caption_images(
 
 
 def alt_texts(ranked: Sequence[Caption], count: int, gendered: bool = False) -> list[Caption]:
-    """At most `count` of the captions as alt text, no two alike: in their order, but those that had to be cut last."""
+    """At most `count` of the captions as alt text, no two alike: in their order, but those that had to be cut last.
+    Other languages than English get a capital and a full stop alone: `gendered` is for English.
+    """
     from model.style.alt_text import alt_text
     from model.style.length import MOST_CHARACTERS, cut  # a process that writes no alt text does without
 
     told = [
         replace(
             caption,
-            text=alt_text(caption.text, gendered),
+            text=alt_text(caption.text, gendered)
+            if caption.language == ENGLISH.code
+            else language_of(caption.language).sentence(caption.text, MOST_CHARACTERS),
             tags=caption.tags if gendered else _neutral_tags(caption.tags),
         )
         for caption in ranked

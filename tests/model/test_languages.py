@@ -45,3 +45,18 @@ def test_words_are_written_as_people_mostly_write_them_inside_a_sentence():
 def test_english_comes_first_and_a_language_that_is_not_listed_has_its_own_code():
     assert next(iter(LANGUAGES.values())) is ENGLISH
     assert language_of("sv").code == "sv"
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "sentence"),
+    [
+        ("de", "ein Hund im Gras", "Ein Hund im Gras."),
+        ("fr", "à la plage", "À la plage."),
+        ("zh", "两只狗在打闹", "两只狗在打闹。"),
+        ("de", "ein Hund läuft auf der Wiese", "Ein Hund läuft auf."),
+        ("zh", "一个穿着蓝色衣服的人在雪地里滑雪玩耍啊", "一个穿着蓝色衣服的人在雪地里滑雪玩耍。"),
+        ("de", "", ""),
+    ],
+)
+def test_a_sentence_to_publish_has_a_capital_a_full_stop_and_a_length(code, text, sentence):
+    assert language_of(code).sentence(text, 19) == sentence
