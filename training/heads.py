@@ -3,7 +3,8 @@
 From the folders that the checkpoint was trained on: which photographs are like those (the out-of-distribution
 detector), which words and phrases people use of a picture (the n-gram head), how a beam's sentences are ranked by them,
 the calibration of tags and words, and the confidence. Weights and vocabulary stay as they are. Writes to --output the
-checkpoint with all of it, and heads.json beside it: what it is worth on the dev splits.
+checkpoint with all of it, and heads.json beside it: what it is worth on the dev splits. With --encoder CHECKPOINT is a
+language pack over that checkpoint's encoder, and gets its second look where that pays on dev.
 
 What the encoder gives for each photograph is kept in --cache (half a megabyte a photograph at 288 pixels), so that the
 same command goes on where it was stopped, and is done in minutes when only what stands on top is to be learnt anew.
@@ -22,14 +23,18 @@ import tyro
 
 from model.cnn_lstm.captioner import Network
 from model.cnn_lstm.checkpoint import Checkpoint
+from model.cnn_lstm.encoder import STAGES
+from model.cnn_lstm.language_pack import LanguagePack, encoder_digest
 from model.cnn_lstm.vocabulary import Vocabulary
 from model.errors import CheckpointMismatch, VocabularyRefused
 from model.files import atomic_write
-from training.data.features import TooManyRefused
+from training.cnn_lstm.language import of_all_languages, with_heads
+from training.data.features import SelectedFeatures, TooManyRefused, compute_features
 from training.data.lists import locate
-from training.data.mixture import read_datasets
-from training.data.records import DatasetRefused, name_lists
-from training.objectives.heads import describe_heads, learn_heads, see
+from training.data.mixture import Dataset, read_datasets
+from training.data.records import DatasetRefused, Split, in_split, name_lists, spread
+from training.objectives.heads import describe_heads, learn_heads, look_at, see
+from training.objectives.judged import Seen
 from training.objectives.ngrams import NgramConfig
 
 
@@ -42,6 +47,8 @@ class Config:
     """The list of captions to read, where a folder holds several; may be given several times."""
     vocabulary: Path | None = None
     """Default: vocab.pkl beside the checkpoint."""
+    encoder: Path | None = None
+    """The checkpoint that a language pack belongs to."""
     output: Path = Path("runs/heads/best_model.pth")
     cache: Path = Path("runs/features")
     """As in training."""
@@ -71,15 +78,42 @@ def learn(config: Config) -> dict[str, Any]:
     return report
 
 
+def learn_pack(config: Config) -> str:
+    """Writes the language pack; what was found. Raises what reading it, the checkpoint and data does."""
+    assert config.encoder
+    checkpoint, pack = Checkpoint.load(config.encoder, with_heads=False), LanguagePack.load(config.checkpoint)
+    if pack.encoder_digest != encoder_digest(checkpoint.encoder):
+        raise CheckpointMismatch(f"{config.checkpoint} belongs to another encoder than that of {config.encoder}")
+    encoder = Network.from_checkpoint(checkpoint).encoder
+    datasets = read_datasets(config.data, captions=locate(config.captions, config.data))
+
+    def look(dataset: Dataset, split: Split) -> Seen:
+        records = spread(in_split(dataset.records, split), config.photographs)
+        shared = of_all_languages(records, config.data)
+        size = len(dataset.records)
+        features = compute_features(
+            shared, encoder, checkpoint.preprocessing, config.cache, dataset_size=size, mixed_precision=False
+        )
+        own = SelectedFeatures(features, [record.name for record in records])
+        language = pack.vocabulary.language
+        return look_at(records, own, encoder, len(STAGES), "cpu", keep_grid=split == "dev", language=language)
+
+    train = [look(dataset, "train") for dataset in datasets]
+    pack, report = with_heads(pack, encoder, train, {dataset.name: look(dataset, "dev") for dataset in datasets})
+    config.output.parent.mkdir(parents=True, exist_ok=True)
+    pack.save(config.output)
+    return report
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     config = tyro.cli(Config, args=arguments, description=__doc__)
     try:
-        report = learn(config)
+        report = learn_pack(config) if config.encoder else describe_heads(learn(config))
     except (CheckpointMismatch, VocabularyRefused, DatasetRefused, TooManyRefused, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(describe_heads(report))
-    print(f"written: {config.output} and heads.json beside it")
+    print(report)
+    print(f"written: {config.output}" + ("" if config.encoder else " and heads.json beside it"))
     return 0
 
 

@@ -181,7 +181,8 @@ class CnnLstmCaptioner:
             unlike = self.heads.unlike(features)
         with stopwatch.stage("decoder"):
             speech = self.speeches[choose_language(options.language, self.speeches.languages)]
-            return speech.captions(features, unlike, options, mirrored=self.tta)
+            found = speech.captions(features, unlike, options, mirrored=self.tta)
+            return found if speech is self.speeches.own else self.speeches.own.with_tags(found, features)
 
     def vocabulary_of(self, language: str) -> Vocabulary:
         """Of one of `capabilities.languages`. Raises what loading its pack does."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,17 @@ class Speech:
             found = [[replace(each, attention=_on_one_grid(each.attention)) for each in own] for own in found]
         written = self.writer.captions(found, unlike, probabilities, options)
         return [[replace(caption, language=self.language) for caption in own] for own in written]
+
+    def with_tags(self, found: Sequence[Sequence[Caption]], features: Tensor) -> list[list[Caption]]:
+        """Captions of another language, of photographs with these grid features (photographs, cells, channels), and the
+        tags of this language.
+        """
+        look = self.heads.second_look
+        if not look:
+            return [list(own) for own in found]
+        looks = self.heads.probabilities(features).float().cpu().numpy()
+        tags = [look.tags(look.named(each)) for each in looks]
+        return [[replace(caption, tags=own) for caption in captions] for captions, own in zip(found, tags, strict=True)]
 
 
 def _on_one_grid(attention: Tensor) -> Tensor:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,7 +13,8 @@ from torch import Tensor
 from model.cnn_lstm.captioner import Network
 from model.cnn_lstm.checkpoint import Checkpoint
 from model.cnn_lstm.decoder import Decoder
-from model.cnn_lstm.encoder import Encoder
+from model.cnn_lstm.encoder import STAGES, Encoder
+from model.cnn_lstm.heads import Heads
 from model.cnn_lstm.language_pack import LanguagePack, encoder_digest
 from model.cnn_lstm.vocabulary import Vocabulary
 from model.languages import language_of
@@ -21,8 +23,12 @@ from training.config import Config
 from training.data.augmentation import Augmentation
 from training.data.features import Features, SelectedFeatures
 from training.data.records import DatasetRefused, Record, in_split, read_dataset
+from training.objectives.heads import describe_heads, learn_heads, look_at
+from training.objectives.judged import Seen
+from training.objectives.ngrams import NgramConfig
 from training.running.results import Results
 
+_HIDDEN = 256  # of the n-gram head: half of English's, for a pack is to be small
 _OF_WORDS = ("embedding.weight", "output.weight", "output.bias")
 
 
@@ -49,19 +55,8 @@ class LanguageTrainer(CnnLstmTrainer):
         """They are in the pack."""
 
     def _features(self, records: Sequence[Record], last: int, augmentation: Augmentation) -> Features:
-        shared = self._photographs_of_all_languages(records)
-        features = super()._features(shared, last, augmentation)
-        return SelectedFeatures(features, [record.name for record in records])
-
-    def _photographs_of_all_languages(self, records: Sequence[Record]) -> Sequence[Record]:
-        """Those of the split of which the folders' own lists tell, where they hold the records."""
-        splits = {record.split for record in records}
-        try:
-            known = [record for folder in self.config.data for record in read_dataset(folder)]
-        except DatasetRefused:  # which list is its own is not to be told
-            return records
-        shared = [record for split in sorted(splits) for record in in_split(known, split)]
-        return shared if {record.path for record in records} <= {record.path for record in shared} else records
+        shared = of_all_languages(records, self.config.data)
+        return SelectedFeatures(super()._features(shared, last, augmentation), [record.name for record in records])
 
     def _checkpoint(self, network: Network, dev_scores: dict[str, float]) -> LanguagePack:  # type: ignore[override]
         return LanguagePack(
@@ -77,7 +72,23 @@ class LanguageTrainer(CnnLstmTrainer):
         """A pack is trained at one go."""
 
     def _learn_heads(self) -> None:
-        """training.heads does."""
+        pack = LanguagePack.load(self.results.best_file)
+        if pack.heads.weights:
+            return
+        train, dev = (
+            self._look(self.train_records, keep_grid=False),
+            {name: self._look(own, keep_grid=True) for name, own in self.photographs.dev.items()},
+        )
+        pack, report = with_heads(pack, self.network.encoder, [train], dev)
+        self.results.log(report)
+        pack.save(self.results.best_file)
+
+    def _look(self, records: Sequence[Record], keep_grid: bool) -> Seen:
+        features, last = self._features(records, len(STAGES), "plain"), len(STAGES)
+        language = self.vocabulary.language
+        return look_at(
+            records, features, self.network.encoder, last, self.device, keep_grid=keep_grid, language=language
+        )
 
     def record(self) -> dict[str, Any]:
         return {name: value for name, value in super().record().items() if name != "init"}
@@ -94,3 +105,31 @@ def _begun(before: Checkpoint | LanguagePack, words: int) -> Decoder:
     decoder = Decoder(replace(before.decoder_config, vocabulary_size=words))
     decoder.load_state_dict(weights)
     return decoder
+
+
+def of_all_languages(records: Sequence[Record], folders: Sequence[Path]) -> Sequence[Record]:
+    """Records of the same splits of which the folders' own lists tell, where they hold these: what the encoder gives of
+    them serves all languages.
+    """
+    splits = {record.split for record in records}
+    try:
+        known = [record for folder in folders for record in read_dataset(folder)]
+    except DatasetRefused:  # which list is its own is not to be told
+        return records
+    shared = [record for split in sorted(splits) for record in in_split(known, split)]
+    return shared if {record.path for record in records} <= {record.path for record in shared} else records
+
+
+def with_heads(
+    pack: LanguagePack, encoder: Encoder, train: Sequence[Seen], dev: Mapping[str, Seen]
+) -> tuple[LanguagePack, str]:
+    """The pack with a second look, where that finds better sentences in dev's beams than the likeliest, and a report.
+    `dev` has its grids.
+    """
+    network = Network(encoder, pack.network().to(next(encoder.parameters()).device))
+    heads, worth = learn_heads(network, pack.vocabulary, train, dev, NgramConfig(hidden=_HIDDEN))
+    report, found = describe_heads(worth), [own["ranked"]["CIDEr"] for own in worth.get("ranking", {}).values()]
+    if found and sum(found) / len(found) > pack.scores["CIDEr"]:
+        return replace(pack, heads=replace(heads, detector=None)), report
+    report += f"\nno better than without ({pack.scores.get('CIDEr', 0):.3f}): left out"
+    return replace(pack, heads=Heads(weights=heads.weights)), report

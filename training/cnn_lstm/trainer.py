@@ -239,7 +239,15 @@ class CnnLstmTrainer(Trainer):
 
         def look(records: Sequence[Record], keep_grid: bool) -> Seen:
             features = self._features(records, last, "plain")
-            return look_at(records, features, network.encoder, last, self.device, keep_grid=keep_grid)
+            return look_at(
+                records,
+                features,
+                network.encoder,
+                last,
+                self.device,
+                keep_grid=keep_grid,
+                language=self.vocabulary.language,
+            )
 
         heads, worth = learn_heads(
             network,

@@ -41,7 +41,7 @@ def things_of(ngrams: Ngrams) -> np.ndarray:  # type: ignore[type-arg]
     found = []
     for tag, kind in zip(ngrams.tags, ngrams.kinds, strict=True):
         thing = PERSON if nouns([tag]) == {PERSON} else tag
-        names = kind == "noun" and tag not in NAMES_NOTHING
+        names = kind == "word" or (kind == "noun" and tag not in NAMES_NOTHING)
         found.append(numbers.setdefault(thing, len(numbers)) if names else -1)
     return np.array(found)
 
@@ -54,7 +54,9 @@ def best_sentences(judged: Judged, ngrams: Ngrams, ranking: Ranking, calibration
         best = int(scores.argmax())
         text, each = beam[best]
         features.append(sentence_features(beam, scores, named[photograph], ngrams, things)[best])
-        shares.append(share_named(text, references))
+        shares.append(
+            _share_said(text, references, ngrams) if "word" in ngrams.kinds else share_named(text, references)
+        )
         ciders.append(judged.ciders[photograph][best])
         known = {word for reference in references for word in reference}
         words += [(math.exp(value), word in known) for word, value in zip(text, each, strict=False)]
@@ -82,3 +84,9 @@ def _logistic(features: Floats, target: Floats) -> tuple[Floats, float]:
         return np.zeros(features.shape[1]), math.log((target.sum() + 1) / ((~target).sum() + 1))
     model = LogisticRegression(C=_INVERSE_PENALTY, max_iter=1000).fit(features, target)
     return model.coef_[0], float(model.intercept_[0])
+
+
+def _share_said(text: Sequence[str], references: Sequence[Sequence[str]], ngrams: Ngrams) -> float:
+    """As `share_named`, of the words that are tags."""
+    own = {word for word in text if ngrams.tag(word) >= 0}
+    return len(own & {word for reference in references for word in reference}) / len(own) if own else 0.0

@@ -18,7 +18,7 @@ from model.cnn_lstm.heads import Heads, weights_digest
 from model.cnn_lstm.ngrams import NgramHead, pool
 from model.cnn_lstm.out_of_distribution import OutOfDistributionDetector, summarise
 from model.cnn_lstm.vocabulary import Vocabulary
-from model.languages import tokenise
+from model.languages import ENGLISH, Language
 from model.ranking import Ngrams, Ranking
 from model.second_look import SecondLook
 from training.data.features import Features, compute_features
@@ -39,7 +39,14 @@ _AT_ONCE = 50
 
 @torch.inference_mode()
 def look_at(
-    records: Sequence[Record], features: Features, encoder: Encoder, first_stage: int, device: Any, *, keep_grid: bool
+    records: Sequence[Record],
+    features: Features,
+    encoder: Encoder,
+    first_stage: int,
+    device: Any,
+    *,
+    keep_grid: bool,
+    language: Language = ENGLISH,
 ) -> Seen:
     """From what the encoder's stages before `first_stage` gave."""
     encoder.eval()
@@ -50,7 +57,7 @@ def look_at(
         summaries.append(summarise(grid).cpu())
         pooled.append(pool(grid).cpu())
         grids += [grid.half().cpu()] if keep_grid else []
-    captions = [[tokenise(text) for text in records[row].captions] for row in usable]
+    captions = [[language.tokenise(text) for text in records[row].captions] for row in usable]
     return Seen(captions, torch.cat(summaries), torch.cat(pooled), torch.cat(grids) if grids else None)
 
 
@@ -89,7 +96,7 @@ def learn_heads(
     held_out = sum(len(own.captions) for own in dev.values())
     if len(captions) < LEAST_TRAIN or held_out < LEAST_DEV:
         return Heads(detector, weights=digest), {}
-    ngrams = choose_ngrams(captions, config)
+    ngrams = choose_ngrams(captions, config, vocabulary.language)
     weights = torch.tensor([config.single_weight if len(texts) == 1 else 1.0 for texts in captions])
     head = learn_head(torch.cat([own.pooled for own in train]), shares(captions, ngrams), weights, config)
     head = NgramHead.from_state(head.state())  # as it is stored

@@ -13,9 +13,11 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from model.cnn_lstm.ngrams import NgramHead
+from model.languages import ENGLISH, Language
 from model.ranking import ORDERS, Ngrams
 from training.evaluation.words import lemmas
 
+_OF_MANY = 0.3
 Captions = Sequence[Sequence[Sequence[str]]]
 """Words, by caption, by photograph."""
 
@@ -44,8 +46,10 @@ def ngrams_in(words: Sequence[str]) -> set[str]:
     return {" ".join(words[at : at + n]) for n in ORDERS for at in range(len(words) - n + 1)}
 
 
-def choose_ngrams(captions: Captions, config: NgramConfig) -> Ngrams:
-    """Those that captions hold often enough, commonest first by order; the tags among them by lemma."""
+def choose_ngrams(captions: Captions, config: NgramConfig, language: Language = ENGLISH) -> Ngrams:
+    """Those that captions hold often enough, commonest first by order; the tags among them by lemma. In other languages
+    than English every word is a tag that is not said of many photographs.
+    """
     held, documents = Counter[str](), Counter[str]()
     for own in captions:
         found = [ngrams_in(words) for words in own]
@@ -58,7 +62,11 @@ def choose_ngrams(captions: Captions, config: NgramConfig) -> Ngrams:
         for text, count in held.most_common()
         if count >= least and text.count(" ") == n - 1
     )
-    names = lemmas([words for own in captions for words in own])
+    if language is ENGLISH:
+        names = lemmas([words for own in captions for words in own])
+    else:
+        names = {text: (text, "word") for text in texts if documents[text] < _OF_MANY * len(captions)}
+        names = {text: name for text, name in names.items() if " " not in text}
     kinds = {lemma: kind for text in texts if text in names for lemma, kind in [names[text]]}
     tags = tuple(kinds)
     number_of = {tag: number for number, tag in enumerate(tags)}
