@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -110,6 +111,8 @@ class CnnLstmCaptioner:
         With test-time augmentation the image is seen mirrored, too: the decoder attends to the cells of both grids.
         """
         self.tta = tta
+        self._last_seen: list[weakref.ref[Image.Image]] = []
+        self._last_features: Tensor | None = None
         network = network.eval().requires_grad_(False)
         self.encoder: Encoder | PackedEncoder
         if device.type == "cpu" and can_pack():
@@ -177,7 +180,7 @@ class CnnLstmCaptioner:
             return []
         stopwatch = stopwatch or Stopwatch()
         with stopwatch.stage("encoder"):
-            features = self._features(images)
+            features = self._features_once(images)
             unlike = self.heads.unlike(features)
         with stopwatch.stage("decoder"):
             speech = self.speeches[choose_language(options.language, self.speeches.languages)]
@@ -187,6 +190,19 @@ class CnnLstmCaptioner:
     def vocabulary_of(self, language: str) -> Vocabulary:
         """Of one of `capabilities.languages`. Raises what loading its pack does."""
         return self.speeches[language].writer.vocabulary
+
+    def _features_once(self, images: Sequence[Image.Image]) -> Tensor:
+        """Kept as long as these very images are: the same photographs in another language need no second look."""
+        last = [seen() for seen in self._last_seen]
+        if len(last) == len(images) and all(seen is image for seen, image in zip(last, images, strict=True)):
+            assert self._last_features is not None
+            return self._last_features
+        features = self._last_features = self._features(images)
+        self._last_seen = [weakref.ref(image, self._forget) for image in images]
+        return features
+
+    def _forget(self, _: weakref.ref[Image.Image]) -> None:
+        self._last_seen, self._last_features = [], None
 
     def _features(self, images: Sequence[Image.Image]) -> Tensor:
         """Grid features (images, cells, channels), with test-time augmentation of the mirrored images, too."""

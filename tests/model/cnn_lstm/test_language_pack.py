@@ -13,6 +13,7 @@ from model.cnn_lstm.checkpoint import Checkpoint
 from model.cnn_lstm.decoder import Decoder
 from model.cnn_lstm.language_pack import LanguagePack, encoder_digest, read_header
 from model.cnn_lstm.packing import packed
+from model.cnn_lstm.speech import packs_for
 from model.cnn_lstm.vocabulary import SPECIAL_TOKENS, Vocabulary
 from model.errors import CheckpointMismatch, VocabularyRefused
 from model.languages import LANGUAGES
@@ -41,10 +42,16 @@ def pack(checkpoint):
     return LanguagePack(decoder.state_dict(), config, vocabulary, encoder_digest(checkpoint.encoder), {"epochs": 1})
 
 
-@pytest.fixture
-def packs(pack, tmp_path):
-    pack.save(tmp_path / "deutsch.pth")
-    return tmp_path
+@pytest.fixture(scope="module")
+def packs(pack, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("languages")
+    pack.save(folder / "deutsch.pth")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def captioner(packs):
+    return CnnLstmCaptioner.load(ModelSettings(languages=packs), torch.device("cpu"))
 
 
 def test_a_pack_comes_back_as_it_was(pack, packs):
@@ -57,8 +64,7 @@ def test_a_pack_comes_back_as_it_was(pack, packs):
     assert all(torch.equal(again.decoder[name], tensor) for name, tensor in pack.decoder.items())
 
 
-def test_a_photograph_is_described_in_the_language_that_is_asked_for(packs):
-    captioner = CnnLstmCaptioner.load(ModelSettings(languages=packs), torch.device("cpu"))
+def test_a_photograph_is_described_in_the_language_that_is_asked_for(captioner):
     assert captioner.capabilities.languages == ("en", "de")
     images = [Image.new("RGB", (64, 48), "green")]
     [[found]] = captioner.caption(images, DecodingOptions(language="de-AT"))
@@ -70,20 +76,32 @@ def test_a_photograph_is_described_in_the_language_that_is_asked_for(packs):
     assert instead.text == english.text != found.text
 
 
-def test_what_belongs_to_another_encoder_or_is_damaged_is_left_out(pack, packs, caplog):
-    dataclasses.replace(pack, encoder_digest="0" * 64).save(packs / "another.pth")
-    (packs / "damaged.pth").write_bytes((packs / "deutsch.pth").read_bytes()[:-100])
-    (packs / "text.pth").write_text("no pack")
-    captioner = CnnLstmCaptioner.load(ModelSettings(languages=packs), torch.device("cpu"))
-    assert captioner.capabilities.languages == ("en", "de")
+def test_the_encoder_looks_once_at_photographs_that_are_described_in_several_languages(captioner, monkeypatch):
+    looks = []
+    encoder = captioner.encoder
+    monkeypatch.setattr(captioner, "encoder", lambda pixels: looks.append(len(pixels)) or encoder(pixels))
+    images = [Image.new("RGB", (64, 48), colour) for colour in ("green", "red")]
+    english, german, again = (captioner.caption(images, DecodingOptions(language=tag)) for tag in ("en", "de", "en"))
+    assert looks == [2]
+    assert english == again != german
+    captioner.caption([images[1].copy()], DecodingOptions())
+    captioner.caption(images[1:], DecodingOptions())
+    assert looks == [2, 1, 1]
+    del images
+    assert captioner._last_features is None
+
+
+def test_what_belongs_to_another_encoder_or_is_damaged_is_left_out(pack, packs, tmp_path, caplog):
+    good = (packs / "deutsch.pth").read_bytes()
+    (tmp_path / "good.pth").write_bytes(good)
+    dataclasses.replace(pack, encoder_digest="0" * 64).save(tmp_path / "another.pth")
+    (tmp_path / "damaged.pth").write_bytes(good[:-100])
+    (tmp_path / "text.pth").write_text("no pack")
+    assert packs_for(pack.encoder_digest, tmp_path) == {"de": tmp_path / "good.pth"}
     told = [record.getMessage() for record in caplog.records]
     assert len(told) == 3
     assert all(name in text for name, text in zip(("another", "damaged", "text"), told, strict=True))
-
-
-def test_without_a_folder_there_is_english_alone(tmp_path):
-    captioner = CnnLstmCaptioner.load(ModelSettings(languages=tmp_path / "none"), torch.device("cpu"))
-    assert captioner.capabilities.languages == ("en",)
+    assert packs_for(pack.encoder_digest, tmp_path / "none") == {}
 
 
 @pytest.mark.parametrize(
