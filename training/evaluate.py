@@ -46,6 +46,7 @@ from training.data.records import (
 from training.evaluation.intervals import bootstrap_intervals
 from training.evaluation.metrics import Scores, human_scores, java_found, ptb_tokenise, score
 from training.evaluation.quality import by_group, calibration, caption_quality
+from training.evaluation.segmentation import SEGMENTERS
 from training.pictures import draw_gallery, draw_reliability
 from training.report import evaluation_report
 
@@ -136,6 +137,7 @@ def evaluate(config: Config) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         "intervals": bootstrap_intervals(hypotheses, references, ours.by_image),
         "scores_ptb": ptb.corpus if ptb else {},
         "people": human_scores(references),
+        "by_words": _by_words(code, [captions[record.name].text for record in records], records),
         "groups": by_group(hypotheses, references, cider) if english else {},
         "inexpressible": inexpressible(references, vocabulary) if vocabulary else {},
         "quality": caption_quality(hypotheses, references)
@@ -155,6 +157,20 @@ def evaluate(config: Config) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         for record, own in zip(records, cider, strict=True)
     ]
     return figures, one_by_one
+
+
+def _by_words(language: str, captions: Sequence[str], records: Sequence[Record]) -> dict[str, Any]:
+    """Scores of a language whose tokens are characters; of others nothing."""
+    words = SEGMENTERS.get(language)
+    if not words:
+        return {}
+    hypotheses, references = [words(text) for text in captions], [[words(t) for t in r.captions] for r in records]
+    own = score(hypotheses, references)
+    return {
+        "scores": own.corpus,
+        "intervals": bootstrap_intervals(hypotheses, references, own.by_image),
+        "people": human_scores(references),
+    }
 
 
 def _ptb_scores(captions: Sequence[str], records: Sequence[Record]) -> Scores:

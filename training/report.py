@@ -2,7 +2,8 @@
 
 `python -m training.report SCORES.json DOCUMENT.md …` puts the figures into documents, between the comments
 `<!-- scores DATASET -->` and `<!-- /scores -->`, and those by group between `<!-- groups DATASET -->` and
-`<!-- /groups -->`, so that no figure in them is typed by hand. DATASET is the name of the evaluated folder.
+`<!-- /groups -->`, so that no figure in them is typed by hand; between `<!-- languages DATASET -->` and
+`<!-- /languages -->` those of evaluations in several languages. DATASET is the name of the evaluated folder.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 import tyro
 
 from model.files import atomic_write
+from model.languages import language_of
 
 METRICS = ("B-1", "B-2", "B-3", "B-4", "R-1", "R-2", "R-L", "CIDEr", "METEOR")
 
@@ -88,10 +90,7 @@ def evaluation_report(figures: Mapping[str, Any], captions: Sequence[Mapping[str
         "",
         summary(figures),
         "",
-        "## By what the photographs show",
-        "",
-        group_table(figures),
-        "",
+        *(["## By what the photographs show", "", group_table(figures), ""] if figures["groups"] else []),
         "## The commonest captions",
         "",
         *(f"- {count} × {text}" for text, count in figures["quality"]["commonest"]),
@@ -108,6 +107,34 @@ def group_table(figures: Mapping[str, Any]) -> str:
     for name, own in figures["groups"].items():
         lines.append(f"| {name} | {own['photographs']} | {own['CIDEr']:.3f} | {own['B-4']:.3f} | {own['misses']:.0%} |")
     return "\n".join(lines)
+
+
+def language_table(all_figures: Sequence[Mapping[str, Any]]) -> str:
+    """Scores by language, and what share they are of what people reach against each other; a row more where words are
+    counted as well as characters.
+    """
+    lines = [
+        "| | photographs | references each | B-1 | B-2 | B-3 | B-4 | R-L | CIDEr | 95 % interval | people's CIDEr "
+        "| share of it |",
+        "|---|" + "---|" * 11,
+    ]
+    for figures in all_figures:
+        name = language_of(figures.get("language", "en")).name
+        count, each = figures["photographs"], figures["references"] / figures["photographs"]
+        lines.append(_language_row(name, count, each, figures))
+        if words := figures.get("by_words"):
+            lines[-1] = _language_row(f"{name}, by characters", count, each, figures)
+            lines.append(_language_row(f"{name}, by words", count, each, words))
+    return "\n".join(lines)
+
+
+def _language_row(name: str, photographs: int, references: float, found: Mapping[str, Any]) -> str:
+    scores, (low, high), people = found["scores"], found["intervals"]["CIDEr"], found["people"]
+    cells = [f"{scores[metric]:.3f}" for metric in ("B-1", "B-2", "B-3", "B-4", "R-L", "CIDEr")]
+    ceiling = people["scores"]["CIDEr"] if people else None
+    share = [f"{ceiling:.3f}", f"{scores['CIDEr'] / ceiling:.0%}"] if ceiling else ["–", "–"]
+    numbers = [f"{photographs:,}", f"{references:.0f}", *cells, f"{low:.3f}–{high:.3f}", *share]
+    return f"| {name} | {' | '.join(numbers)} |"
 
 
 def summary(figures: Mapping[str, Any], also: Sequence[Mapping[str, Any]] = ()) -> str:
@@ -177,11 +204,15 @@ def _quality_lines(figures: Mapping[str, Any]) -> list[str]:
 def fill_in(document: str, figures: Mapping[str, Any], also: Sequence[Mapping[str, Any]] = ()) -> str:
     """The document with the figures in its places for them. Raises ValueError where it has none."""
     dataset = figures["dataset"]
-    texts = {"scores": summary(figures, also), "groups": group_table(figures)}
-    place = re.compile(rf"(<!-- (scores|groups) {re.escape(dataset)} -->\n).*?(<!-- /\2 -->)", re.DOTALL)
+    texts = {
+        "scores": lambda: summary(figures, also),
+        "groups": lambda: group_table(figures),
+        "languages": lambda: language_table([figures, *also]),
+    }
+    place = re.compile(rf"(<!-- (scores|groups|languages) {re.escape(dataset)} -->\n).*?(<!-- /\2 -->)", re.DOTALL)
     if not place.search(document):
         raise ValueError(f"there is no <!-- scores {dataset} --> … <!-- /scores --> in it")
-    return place.sub(lambda found: f"{found[1]}{texts[found[2]]}\n{found[3]}", document)
+    return place.sub(lambda found: f"{found[1]}{texts[found[2]]()}\n{found[3]}", document)
 
 
 @dataclass(frozen=True)
