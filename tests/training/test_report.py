@@ -8,7 +8,7 @@ import pytest
 
 from model.files import file_digest
 from tests.conftest import ROOT
-from training.report import fill_in
+from training.report import fill_in, language_table
 
 
 def test_documents_tell_what_was_measured():
@@ -47,3 +47,16 @@ def test_the_page_of_experiments_has_the_figures_of_the_table():
         assert any(cell.startswith(row["settings"].replace("; ", ", ") + " | ") for cell in cells["Decoding"]), row
     ablation = {row["name"].removeprefix("ablation: ") for row in table if row["name"].startswith("ablation: ")}
     assert ablation == {cell.partition(" | ")[0] for cell in cells["Ablation"][2:]}
+
+
+def test_languages_are_told_beside_what_people_reach():
+    scores = {"B-1": 0.6, "B-2": 0.5, "B-3": 0.4, "B-4": 0.3, "R-L": 0.5, "CIDEr": 0.9}
+    own = {"scores": scores, "intervals": {"CIDEr": (0.85, 0.95)}, "people": {"scores": {"CIDEr": 1.2}}}
+    several = {"photographs": 1000, "references": 5000, "language": "zh", "by_words": own}
+    one = {"photographs": 929, "references": 929, "language": "fr", "by_words": {}}
+    table = language_table([own | several, own | one | {"people": {}}])
+    assert table.splitlines()[2:] == [
+        "| 中文, by characters | 1,000 | 5 | 0.600 | 0.500 | 0.400 | 0.300 | 0.500 | 0.900 | 0.850–0.950 | 1.200 | 75% |",
+        "| 中文, by words | 1,000 | 5 | 0.600 | 0.500 | 0.400 | 0.300 | 0.500 | 0.900 | 0.850–0.950 | 1.200 | 75% |",
+        "| Français | 929 | 1 | 0.600 | 0.500 | 0.400 | 0.300 | 0.500 | 0.900 | 0.850–0.950 | – | – |",
+    ]
