@@ -10,6 +10,7 @@ from model.names import unknown
 
 COMMANDS = {
     "caption": "says what photographs show: files, folders, patterns, lists",
+    "write": "writes captions into photographs, copies or XMP sidecars",
     "search": "finds photographs by their captions",
 }
 """Each is the module of its name with a `main(arguments) -> int`, imported when it is asked for."""

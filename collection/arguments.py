@@ -6,15 +6,19 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from collection.metadata.writer import Writer, add_metadata_arguments, metadata_writer
 from collection.outputs import DEFAULT, FORMATS, Format
+from collection.tally import EXIT_STATUS
 from model.arguments import add_decoding_arguments, add_model_arguments, count_up_to, current_names
 from model.names import Parser
 
 _COUNT = count_up_to(1024)
 
 
-def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Format]:
-    """What was asked for, and the format of the output. Ends the process where it is no command line."""
+def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Format, Writer | None]:
+    """What was asked for, the format of the output, and what writes metadata. Ends the process where it is no command
+    line.
+    """
     parser = _parser()
     parsed = parser.parse_args(current_names(arguments))
     if not parsed.paths and not parsed.lists:
@@ -28,15 +32,20 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Format]:
         for option in format.options
         if (value := getattr(parsed, option)) is not None
     }
+    writer = metadata_writer(parsed, parser)
+    if parsed.dry_run and parsed.output:
+        parser.error("--dry-run writes nothing: leave --output out")
     for option in given.keys() - chosen.options.keys():
-        parser.error(f"{_flag(option)} means nothing to --format {parsed.format}: leave it out")
-    return parsed, chosen(**given)
+        if not (parsed.xmp and option == "sidecar_name"):
+            parser.error(f"{_flag(option)} means nothing to --format {parsed.format}: leave it out")
+    return parsed, chosen(**{option: given[option] for option in given.keys() & chosen.options.keys()}), writer
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="python -m collection caption",
         description="Says what photographs show. With --output, the same command goes on where it was stopped.",
+        epilog=EXIT_STATUS,
     )
     parser.add_argument(
         "paths", nargs="*", metavar="PATH", help="a photograph, a folder, a pattern, or - for paths on standard input"
@@ -48,11 +57,12 @@ def _parser() -> argparse.ArgumentParser:
     for format in FORMATS.values():
         for option, settings in format.options.items():
             parser.add_argument(_flag(option), **settings)
-    parser.add_argument(
-        "--write-metadata", type=Path, metavar="DIR", help="also copies into DIR with the caption as their description"
-    )
     parser.add_argument("--batch-size", type=_COUNT, default=16, metavar="N", help="captioned at once (default 16)")
     parser.add_argument("--workers", type=_COUNT, default=2, metavar="N", help="threads that decode (default 2)")
+    parser.add_argument(
+        "--json", action="store_true", help="the last line of standard error is a summary in JSON; no progress is shown"
+    )
+    add_metadata_arguments(parser)
     add_decoding_arguments(parser)
     add_model_arguments(parser)
     return parser

@@ -144,7 +144,7 @@ def is_current(record: Record) -> bool:
 
 
 def _lacks_copy(record: Record) -> bool:
-    return "copy" in record and not Path(record["copy"]).exists()
+    return any(not Path(record[name]).exists() for name in ("copy", "sidecar") if name in record)
 
 
 def _stamp(record: Record) -> Stamp | None:
