@@ -1,7 +1,8 @@
 """A photograph's file with a description in it: XMP, and IPTC-IIM 4.2 where the format has a place; all else is kept.
 
-By Exiv2 through pyexiv2, which is not installed with the rest: it is under the GPL 3 (requirements/metadata.txt). What
-it wrote is read again, and refused where anything else than the description is not as it was.
+Into JPEG and TIFF by Exiv2 through pyexiv2, which is not installed with the rest: it is under the GPL 3
+(requirements/metadata.txt). What it wrote is read again, and refused where anything else than the description is not as
+it was.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from typing import Any
 
 from PIL import Image
 
+from collection.metadata.chunks import is_of_chunks, with_xmp
 from collection.metadata.errors import MetadataRefused
 from collection.metadata.fields import Change, Description, Rules, write
 from collection.metadata.xmp import Packet
 from model.images import FORMATS, MAX_PIXELS
+from model.imaging import take_apart
 
-_WITHOUT_IPTC = ("image/webp",)
 _CAPTION, _CHARACTER_SET = "Iptc.Application2.Caption", "Iptc.Envelope.CharacterSet"
 _UTF_8 = "\x1b%G"  # ISO 2022's escape sequence, as IPTC-IIM 1:90 wants it
 _MOST_FRAMES_PIXELS = 10 * MAX_PIXELS  # of all frames of an animation together
@@ -43,33 +45,44 @@ def require_library() -> None:
 def described(photograph: bytes, description: Description, rules: Rules) -> tuple[bytes, list[Change]]:
     """The file with the description in it, as the rules want it, and what is other; the same file where nothing is.
 
-    JPEG, PNG and TIFF get all, WebP has no place for IPTC. Raises MetadataRefused: a format that Exiv2 does not write
-    (GIF, BMP, AVIF, HEIC), a file that it cannot read, and where anything else would be lost. Not for several threads.
+    JPEG and TIFF get all, PNG and WebP have no place for IPTC. Raises MetadataRefused: a format that has no place for
+    either or is not written here (GIF, BMP, AVIF, HEIC), a file that cannot be read, and where anything else would be
+    lost. Not for several threads.
     """
-    import pyexiv2
-
     try:
-        with pyexiv2.ImageData(photograph) as image:
-            packet = Packet(image.read_raw_xmp().encode())
-            iptc = None if image.get_mime_type() in _WITHOUT_IPTC else _Caption(image)
-            changes = write(packet, description, rules, iptc)
-            if not changes:
-                return photograph, []
-            before = _others(image)
-            image.modify_raw_xmp(packet.to_bytes().decode())
-            if iptc:
-                iptc.save()
-            written: bytes = image.get_bytes()
-        with pyexiv2.ImageData(written) as image:
-            is_kept = _others(image) == before and Packet(image.read_raw_xmp().encode()).facts() == packet.facts()
+        put = _in_chunks if is_of_chunks(photograph) else _by_exiv2
+        written, changes = put(photograph, description, rules)
     except MetadataRefused:
         raise
     except Exception as error:  # RuntimeError for what Exiv2 refuses, others for what the binding does
         raise MetadataRefused(f"The description cannot be written into this file: {error}.") from error
-    if not is_kept:
-        raise MetadataRefused("The description is not written: other metadata of this file would not survive it.")
-    if pixels_digest(written) != pixels_digest(photograph):
+    if changes and pixels_digest(written) != pixels_digest(photograph):
         raise MetadataRefused("The description is not written: the pixels would not be the same.")
+    return written, changes
+
+
+def _in_chunks(photograph: bytes, description: Description, rules: Rules) -> tuple[bytes, list[Change]]:
+    packet = Packet(take_apart(photograph).xmp)
+    changes = write(packet, description, rules)
+    return (with_xmp(photograph, packet.to_bytes()) if changes else photograph), changes
+
+
+def _by_exiv2(photograph: bytes, description: Description, rules: Rules) -> tuple[bytes, list[Change]]:
+    import pyexiv2
+
+    with pyexiv2.ImageData(photograph) as image:
+        packet, iptc = Packet(image.read_raw_xmp().encode()), _Caption(image)
+        changes = write(packet, description, rules, iptc)
+        if not changes:
+            return photograph, []
+        before = _others(image)
+        image.modify_raw_xmp(packet.to_bytes().decode())
+        iptc.save()
+        written: bytes = image.get_bytes()
+    with pyexiv2.ImageData(written) as image:
+        is_kept = _others(image) == before and _Caption(image).get() == iptc.get()
+        if not is_kept or Packet(image.read_raw_xmp().encode()).facts() != packet.facts():
+            raise MetadataRefused("The description is not written: other metadata of this file would not survive it.")
     return written, changes
 
 
