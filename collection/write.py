@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from tqdm import tqdm
@@ -76,11 +76,13 @@ def _write(results: Path, writer: Writer) -> Tally:
 
 def _remember(results: Path, stamps: dict[str, Record]) -> None:
     """That photographs written in place are those that were captioned, so that they are not captioned again."""
-    finished = Finished.load(results) if stamps else None
-    if finished:
-        with closing(finished.records):
-            finished.touched.update((path, tuple(record[STAMP])) for path, record in stamps.items())
-            finished.refresh(finished.weights)
+    if not stamps:
+        return
+    with suppress(JournalRefused):  # results without a journal: nothing is known of their photographs
+        if finished := Finished.load(results):
+            with closing(finished.records):
+                finished.touched.update((path, tuple(record[STAMP])) for path, record in stamps.items())
+                finished.refresh(finished.weights)
 
 
 def _read(results: Path) -> Iterator[Record]:

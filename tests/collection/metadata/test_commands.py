@@ -115,7 +115,7 @@ def test_a_summary_for_scripts(folder, capsys):
     assert caption(command) == 1
     second = json.loads(capsys.readouterr().err)
     assert (expected | {"captioned": 0, "reused": 3}).items() <= second.items()
-    assert caption(["nowhere/*.jpg", *MODEL, "--json"]) == 2
+    assert caption(["nowhere.jpg", *MODEL, "--json"]) == 2
     assert json.loads(capsys.readouterr().err)["refused"] == {"unreadable": 1}
     assert caption(["trip", *MODEL, "--json", "--from", "nowhere.txt"]) == 2
     assert "nowhere.txt" in json.loads(capsys.readouterr().err)["error"]

@@ -73,7 +73,7 @@ def originals():
 def test_every_field_of_the_table_is_read_by_others_and_nothing_else_is_other(originals, tmp_path):
     for format, before in originals.items():
         (tmp_path / f"before.{format.lower()}").write_bytes(before)
-        after, changes = described(before, DESCRIPTION, Rules())
+        after, _ = described(before, DESCRIPTION, Rules())
         assert pixels_digest(after) == pixels_digest(before)
         assert described(after, DESCRIPTION, Rules()) == (after, [])
         (tmp_path / f"after.{format.lower()}").write_bytes(after)
@@ -212,7 +212,7 @@ def test_in_place_keeps_time_mode_and_links(cat, tmp_path):
 
 def test_where_it_fails_the_photograph_stays(cat, tmp_path):
     before = cat.read_bytes()
-    with no_file_larger_than(4000), pytest.raises(OSError, match="cat.jpg"):
+    with no_file_larger_than(4000), pytest.raises(OSError, match=r"cat\.jpg"):
         put(InPlace(), cat)
     cat.chmod(0o444)
     if os.geteuid():  # root may all
