@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from time import perf_counter
 
-from collection.arguments import parse
+from collection.arguments import parse_caption
 from collection.collisions import OutputsCollide
 from collection.journal import JournalRefused
 from collection.metadata.errors import MetadataRefused
@@ -16,13 +16,13 @@ from collection.run import NothingToCaption, Run
 from collection.tally import INTERRUPTED
 from model.errors import LOADING_ERRORS, OptionRefused
 
-_REFUSED = (OptionRefused, JournalRefused, MetadataRefused, NothingToCaption, OutputsCollide, *LOADING_ERRORS)
+REFUSED = (OptionRefused, JournalRefused, MetadataRefused, NothingToCaption, OutputsCollide, *LOADING_ERRORS)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """See Tally.status; 2 also where options, model or files forbid it, 130 after Ctrl-C."""
-    parsed, format, writer = parse(arguments)
-    run, started = Run(parsed, format, writer), perf_counter()
+    asked = parse_caption(arguments)
+    parsed, run, started = asked.parsed, Run(asked), perf_counter()
     status, error = _status(run)
     if parsed.json:
         summary = {"status": status, **run.tally.described(), "seconds": round(perf_counter() - started, 1)}
@@ -46,5 +46,5 @@ def _status(run: Run) -> tuple[int, str | None]:
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1, None
-    except _REFUSED as error:
+    except REFUSED as error:
         return 2, f"error: {error}"

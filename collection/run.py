@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -13,12 +12,12 @@ from typing import Any
 
 from tqdm import tqdm
 
+from collection.arguments import Asked
 from collection.collisions import refuse_collisions
 from collection.finished import Finished, Weights, finish, is_current
 from collection.job import Job
 from collection.journal import STAMP, Journal, JournalRefused, Record, RecordFile, describe_changes
-from collection.metadata.writer import Writer
-from collection.outputs import Format, problem
+from collection.outputs import problem
 from collection.stamps import StampedReader
 from collection.tally import Tally
 from collection.walk import STANDARD_INPUT, find_photographs, read_list
@@ -33,9 +32,9 @@ class NothingToCaption(RuntimeError):
 class Run:
     """Good for one; the tally says how far it came where it is broken off."""
 
-    def __init__(self, parsed: argparse.Namespace, format: Format, writer: Writer | None) -> None:
-        """By what `collection.arguments` gives."""
-        self.parsed, self.format, self.writer, self.tally = parsed, format, writer, Tally()
+    def __init__(self, asked: Asked) -> None:
+        self.parsed, self.format, self.writer = asked.parsed, asked.new_format(), asked.writer
+        self.tally = Tally()
         self.reader = StampedReader()
 
     def __call__(self) -> int:
@@ -99,7 +98,7 @@ class Run:
         run, weights = finished.run, self._weights()
         self._refuse_other(finished, self._identity(run.get("digest")))
         left = self._look(finished.earlier)
-        is_new = bool(left or finished.gone)
+        is_new = bool(left or finished.gone or finished.moved)
         if is_new:
             finished.refuse_edited()
         job = self._job() if left or weights != finished.weights else None
