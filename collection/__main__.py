@@ -10,6 +10,7 @@ from model.names import unknown
 
 COMMANDS = {
     "caption": "says what photographs show: files, folders, patterns, lists",
+    "video": "says what videos show, moment by moment",
     "watch": "captions what is new in folders, and goes on doing so",
     "write": "writes captions into photographs, copies or XMP sidecars",
     "search": "finds photographs by their captions",

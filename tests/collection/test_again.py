@@ -115,7 +115,7 @@ def test_what_is_gone_leaves_the_results_and_nothing_is_loaded_for_it(folder, lo
     names = [name for name, _ in captions(way, folder)]
     assert names == [path.name for path in sorted(folder.iterdir())] and names[-1] == "zzzz.png"
     (folder / "0001.png").unlink()
-    assert caption(*WAYS[way]) == 0 and len(loads) == 2
+    assert caption(*WAYS[way]) == 0 and len(loads) == 1
     assert "; 1 gone" in capsys.readouterr().err and len(captions(way, folder)) == 28
 
 

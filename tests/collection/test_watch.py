@@ -1,7 +1,6 @@
 """collection watch, as a process of its own with the shipped checkpoint: what happens in a folder is in the results."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -38,7 +37,7 @@ class Watching:
 
     def records(self):
         lines = self.results.read_text().splitlines() if self.results.exists() else []
-        return {os.path.basename(record["path"]): record for record in map(json.loads, lines)}
+        return {record["path"].rpartition("/")[2]: record for record in map(json.loads, lines)}
 
     def wait_for(self, *names):
         def is_so():
