@@ -105,6 +105,8 @@ def test_compose_takes_it():
     for service in services.values():
         for volume in service.get("volumes", []):
             source = volume.split(":")[0]
+            if source.startswith("${"):  # whoever starts it says where
+                continue
             assert (DEPLOY / source).exists() if source.startswith(".") else source in compose["volumes"]
         assert all(name in services for name in service.get("depends_on", []))
     scraped = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())
