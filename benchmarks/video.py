@@ -36,9 +36,8 @@ def measure(path: Path, name: str) -> None:
     video, start = Video(str(path)), perf_counter()
     count = sum(1 for _ in video.moments())
     seconds = perf_counter() - start
-    print(
-        f"{name}: {video.duration:.0f} s in {seconds:.1f} s, {video.duration / seconds:.0f} x real time, {count} moments"
-    )
+    speed = video.duration / seconds
+    print(f"{name}: {video.duration:.0f} s in {seconds:.1f} s, {speed:.0f} x real time, {count} moments", flush=True)
 
 
 def main() -> None:
