@@ -24,13 +24,16 @@ class Writer:
     is_dry: bool = False
     """What would change is printed, and nothing written."""
 
-    def __call__(self, record: Record, path: str | None = None) -> Record:
-        """The record with what came of it; `path` is where its photograph is, where that is not the record's."""
-        if "caption" not in record:
+    def __call__(self, record: Record, path: str | None = None, said: Record | None = None) -> Record:
+        """The record with what came of it. `path` is where its photograph is, where that is not the record's, and `said`
+        the record with people's words, where they have any.
+        """
+        said = said or record
+        if "caption" not in said:
             return record
         path = path or record["path"]
         try:
-            added, changes = self.place.write(path, Description.of(record), self.rules, is_dry=self.is_dry)
+            added, changes = self.place.write(path, Description.of(said), self.rules, is_dry=self.is_dry)
         except (MetadataRefused, OSError) as error:
             return record | {self.place.error: {"code": "no_metadata", "message": str(error)}}
         if self.is_dry:
