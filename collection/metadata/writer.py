@@ -25,7 +25,7 @@ class Writer:
     """What would change is printed, and nothing written."""
 
     def __call__(self, record: Record, path: str | None = None, said: Record | None = None) -> Record:
-        """The record with what came of it. `path` is where its photograph is, where that is not the record's, and `said`
+        """The record with what came of it. `path` is where its photograph is, where that is not the record's; `said`
         the record with people's words, where they have any.
         """
         said = said or record
