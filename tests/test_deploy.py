@@ -176,4 +176,5 @@ def test_compose_watches_with_a_command_that_there_is(tmp_path):
     assert service["command"][:3] == ["python", "-m", "collection"] and service["command"][3] in COMMANDS
     arguments = [str(tmp_path) if text == "/photographs" else text for text in service["command"][4:]]
     assert parse_watch(arguments).parsed.output.name == "results.jsonl"
-    assert "requirements/watch.txt" in (ROOT / "Dockerfile").read_text()
+    for file in ("Dockerfile", ".dockerignore"):
+        assert "requirements/watch.txt" in (ROOT / file).read_text()
