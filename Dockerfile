@@ -13,9 +13,9 @@ ENV PYTHONUNBUFFERED=1 \
 
 WORKDIR /app
 COPY requirements.txt ./
-COPY requirements/heic.txt ./requirements/
+COPY requirements/heic.txt requirements/watch.txt ./requirements/
 RUN pip install ${TORCH_INDEX_URL:+--extra-index-url "$TORCH_INDEX_URL"} --constraint requirements.txt torch torchvision \
-    && pip install --requirement requirements/heic.txt
+    && pip install --requirement requirements/heic.txt --requirement requirements/watch.txt
 
 COPY best_model.pth vocab.pkl app.py gunicorn.conf.py ./
 COPY model ./model
@@ -24,7 +24,7 @@ COPY service ./service
 COPY templates ./templates
 COPY static ./static
 
-RUN useradd --uid 1000 --create-home captioner
+RUN useradd --uid 1000 --create-home captioner && install --directory --owner captioner /results
 USER captioner
 
 EXPOSE 7860

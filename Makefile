@@ -10,12 +10,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
 
-.PHONY: serve test quick lint audit bench browser proxy clean
+.PHONY: serve test quick lint audit bench browser proxy exiftool clean
 
 serve: $(VENV)/serve
 	$(BIN)/python app.py
 
-test: $(VENV)/dev browser proxy
+test: $(VENV)/dev browser proxy exiftool
 	$(PYTEST)
 
 quick: $(VENV)/dev
@@ -42,6 +42,10 @@ browser: $(VENV)/dev
 # A test drives the service behind a real nginx.
 proxy:
 	@PATH="$$PATH:/usr/sbin" command -v nginx || (apt-get update -qq && apt-get install -qq -y nginx-light)
+
+# Tests read with ExifTool what was written into photographs.
+exiftool:
+	@command -v exiftool || (apt-get update -qq && apt-get install -qq -y libimage-exiftool-perl)
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

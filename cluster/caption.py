@@ -11,7 +11,7 @@ from time import perf_counter
 from cluster.formats import FORMATS
 from cluster.job import JobRefused, Plan, Task, run, tasks_left
 from cluster.store import StoreRefused
-from collection.caption import INTERRUPTED
+from collection.tally import INTERRUPTED
 from model.arguments import (
     add_decoding_arguments,
     add_model_arguments,

@@ -10,6 +10,9 @@ from model.names import unknown
 
 COMMANDS = {
     "caption": "says what photographs show: files, folders, patterns, lists",
+    "video": "says what videos show, moment by moment",
+    "watch": "captions what is new in folders, and goes on doing so",
+    "write": "writes captions into photographs, copies or XMP sidecars",
     "search": "finds photographs by their captions",
 }
 """Each is the module of its name with a `main(arguments) -> int`, imported when it is asked for."""

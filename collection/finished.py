@@ -6,9 +6,11 @@ FILE.journal is JSON lines: what the run was and the digest of FILE, then the re
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
@@ -33,6 +35,10 @@ class Finished:
     records: RecordFile
     touched: dict[str, Stamp | None] = field(default_factory=dict)
     """Photographs with another time and the same content, by path."""
+    moved: dict[str, str] = field(default_factory=dict)
+    """Where a photograph was that is at a path now."""
+    held: set[str] = field(default_factory=set)
+    """Paths of photographs whose records stay, whatever they are now."""
     met: set[str] = field(default_factory=set)
     """Paths that `earlier` was asked for and that have a record."""
 
@@ -60,8 +66,10 @@ class Finished:
         """The photograph's record; None where it has none, or where the photograph or its copy has changed since."""
         record = self.records.get(path)
         if record is None:
-            return None
+            return self._moved_here(path)
         self.met.add(path)
+        if path in self.held:
+            return record
         before = _stamp(record)
         now = refreshed(path, before)
         if not is_same(before, now) or _lacks_copy(record):
@@ -72,8 +80,33 @@ class Finished:
 
     def get(self, path: str) -> Record | None:
         """The photograph's record with its stamp of now."""
-        record = self.records.get(path)
-        return record | {STAMP: self.touched.get(path, _stamp(record))} if record else None
+        record = self.records.get(self.moved.get(path, path))
+        return record | {"path": path, STAMP: self.touched.get(path, _stamp(record))} if record else None
+
+    def _moved_here(self, path: str) -> Record | None:
+        """By its digest, that of a photograph which is no longer where it was; what was written for it went with it, or
+        did not: such a one is new.
+        """
+        if not self._gone:
+            return None
+        now = refreshed(path, (0, 0, ""))
+        before = self._gone.get(now[2]) if now and now[2] else None
+        record = self.records.get(before) if before else None
+        if before is None or record is None or "copy" in record or "sidecar" in record:
+            return None
+        self.met.add(before)
+        self.moved[path], self.touched[path] = before, now
+        return record | {"path": path}
+
+    @cached_property
+    def _gone(self) -> dict[str, str]:
+        """Paths of photographs that are nowhere to be found, by digest."""
+        found = {}
+        for path in self.records:
+            if not os.path.lexists(path) and (record := self.records.get(path)) and (stamp := _stamp(record)):
+                found[stamp[2]] = path
+        found.pop("", None)
+        return found
 
     @property
     def gone(self) -> int:
@@ -144,7 +177,7 @@ def is_current(record: Record) -> bool:
 
 
 def _lacks_copy(record: Record) -> bool:
-    return "copy" in record and not Path(record["copy"]).exists()
+    return any(not Path(record[name]).exists() for name in ("copy", "sidecar") if name in record)
 
 
 def _stamp(record: Record) -> Stamp | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -42,9 +42,10 @@ class Job:
         warn_of_ignored(self.captioner, self.options)
         decoded = decode_ahead(paths, self.workers, self.batch_size, self.read)
         while batch := list(islice(decoded, self.batch_size)):
-            yield self._describe(batch)
+            yield self.describe(batch)
 
-    def _describe(self, batch: list[tuple[str, Decoded]]) -> list[Record]:
+    def describe(self, batch: Sequence[tuple[str, Decoded]]) -> list[Record]:
+        """Of a batch that is decoded."""
         images = [found for _, found in batch if isinstance(found, Image.Image)]
         captions = iter(caption_images(self.captioner, images, self.options) if images else ())
         return [

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing
 from functools import partial
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from collection.collisions import below, refuse_collisions
+from collection.arguments import Asked
+from collection.collisions import refuse_collisions
 from collection.finished import Finished, Weights, finish, is_current
 from collection.job import Job
 from collection.journal import STAMP, Journal, JournalRefused, Record, RecordFile, describe_changes
-from collection.metadata import MetadataRefused, place, write_described_copy
-from collection.outputs import Format, problem
+from collection.outputs import problem
 from collection.stamps import StampedReader
+from collection.tally import Tally
 from collection.walk import STANDARD_INPUT, find_photographs, read_list
 from model.arguments import decoding_options, model_settings
 from model.registry import load_captioner, model_files
@@ -30,40 +29,12 @@ class NothingToCaption(RuntimeError):
     """What was named holds no photographs."""
 
 
-@dataclasses.dataclass
-class Tally:
-    """How far a run is."""
-
-    total: int = 0
-    captioned: int = 0
-    failed: int = 0
-    before: int = 0
-    """Of these, how many an earlier run did."""
-
-    def add(self, records: Iterable[Record]) -> None:
-        for record in records:
-            if problem(record):
-                self.failed += 1
-            else:
-                self.captioned += 1
-
-    @property
-    def done(self) -> int:
-        return self.captioned + self.failed
-
-    @property
-    def status(self) -> int:
-        """0 if every photograph was captioned, 1 if one was not, 2 if none could be."""
-        return 0 if not self.failed else 1 if self.captioned else 2
-
-
 class Run:
     """Good for one; the tally says how far it came where it is broken off."""
 
-    def __init__(self, parsed: argparse.Namespace, format: Format) -> None:
-        """By what `collection.arguments` gives."""
-        self.parsed, self.format, self.tally = parsed, format, Tally()
-        self.copies: Path | None = parsed.write_metadata
+    def __init__(self, asked: Asked) -> None:
+        self.parsed, self.format, self.writer = asked.parsed, asked.new_format(), asked.writer
+        self.tally = Tally()
         self.reader = StampedReader()
 
     def __call__(self) -> int:
@@ -85,15 +56,13 @@ class Run:
         lists = [name for name in self.parsed.paths if name == STANDARD_INPUT] + self.parsed.lists
         names = [name for name in self.parsed.paths if name != STANDARD_INPUT]
         names += chain.from_iterable(map(read_list, lists))
-        return partial(find_photographs, names, self.copies)
+        return partial(find_photographs, names, self.parsed.write_metadata)
 
     def _refuse_collisions(self) -> None:
         if self.format.has_own_files:
             refuse_collisions(self.find, self.format.output, self.format.advice)
-        if self.copies:
-            folder = self.copies
-            advice = "Give these photographs other names, or caption them in two runs with a folder of copies each"
-            refuse_collisions(self.find, lambda path: below(folder / place(path)), advice)
+        if self.writer and self.writer.place.has_own_files:
+            refuse_collisions(self.find, self.writer.place.output, self.writer.place.advice)
 
     def _write_out(self) -> None:
         """To standard output, or beside the photographs."""
@@ -106,7 +75,8 @@ class Run:
         else:
             self._count()
         in_the_way = self.format.is_for_reading or (self.format.uses_standard_output and sys.stdout.isatty())
-        self._caption(self._job(), paths, self.format.write, show_progress=not in_the_way)
+        write = self.format.write if not self.parsed.dry_run else lambda records: None
+        self._caption(self._job(), paths, write, show_progress=not in_the_way)
         if not self.format.is_for_reading:
             self._tell()
         return None
@@ -117,8 +87,7 @@ class Run:
         job, paths = self._job(), self.find()
         run = self._identity(job.captioner.digest)
         with Journal(self.parsed.output, run) as journal:
-            self.tally.add(journal.recover(paths, job.batch_size))
-            self.tally.before = self.tally.done
+            self.tally.add(journal.recover(paths, job.batch_size), is_earlier=True)
             self._caption(job, paths, journal.append)
             finish(self.parsed.output, run, self._weights(), lambda: iter(journal), self.format.write_file)
             journal.remove()
@@ -129,7 +98,7 @@ class Run:
         run, weights = finished.run, self._weights()
         self._refuse_other(finished, self._identity(run.get("digest")))
         left = self._look(finished.earlier)
-        is_new = bool(left or finished.gone)
+        is_new = bool(left or finished.gone or finished.moved)
         if is_new:
             finished.refuse_edited()
         job = self._job() if left or weights != finished.weights else None
@@ -156,10 +125,9 @@ class Run:
         with closing(journal.records()) as done:
             for path in left:
                 if (record := done.get(path)) and is_current(record):
-                    self.tally.add([record])
+                    self.tally.add([record], is_earlier=True)
                 else:
                     todo.append(path)
-        self.tally.before = self.tally.done
         return todo
 
     def _count(self) -> None:
@@ -173,17 +141,16 @@ class Run:
         left = []
         for path in self.find():
             if record := earlier(path):
-                self.tally.add([record])
+                self.tally.add([record], is_earlier=True)
             else:
                 left.append(path)
-        self.tally.before = self.tally.done
         return left
 
     def _earlier(self, path: str) -> Record | None:
         record = self.format.earlier(path)
-        if record and self.copies and not problem(record) and not (self.copies / place(path)).exists():
-            return None
-        return record
+        writes_files = self.writer and self.writer.place.has_own_files
+        written = self.writer.place.output(path) if self.writer and writes_files else None
+        return None if record and written and not problem(record) and not written.path.exists() else record
 
     def _job(self) -> Job:
         captioner = load_captioner(model_settings(self.parsed))
@@ -203,7 +170,7 @@ class Run:
             "tta": self.parsed.tta,
             "image_size": self.parsed.image_size,
             "batch_size": self.parsed.batch_size,
-            "write_metadata": str(self.copies) if self.copies else None,
+            **(self.writer.identity() if self.writer else {}),
             **dataclasses.asdict(self.options),
         }
 
@@ -217,29 +184,40 @@ class Run:
     def _caption(
         self, job: Job, paths: Iterator[str], write: Callable[[list[Record]], None], show_progress: bool = True
     ) -> None:
-        """The records have their photographs' stamps, and the copies that --write-metadata asks for."""
+        """The records have their photographs' stamps, and what became of their metadata."""
         seconds = 0.2 if sys.stderr.isatty() else 30  # a log needs no more
         tally = self.tally
         with tqdm(
-            total=tally.total, initial=tally.done, unit=" photographs", disable=not show_progress, mininterval=seconds
+            total=tally.total,
+            initial=tally.done,
+            unit=" photographs",
+            disable=not show_progress or self.parsed.json,
+            mininterval=seconds,
+            postfix=tally.outcomes(),
         ) as progress:
             for batch in job.run(paths):
                 records = [record | {STAMP: self.reader.take(record["path"])} for record in batch]
-                if self.copies:
-                    records = [_with_copy(record, self.copies) for record in records]
+                if self.writer:
+                    records = list(map(self.writer, records))
                 write(records)
                 tally.add(records)
+                progress.set_postfix_str(tally.outcomes(), refresh=False)
                 progress.update(len(records))
 
     def _tell(self, where: str = "") -> None:
         tally = self.tally
         before = f" ({tally.before:,} of them before)" if tally.before else ""
-        print(f"{tally.captioned:,} captioned, {tally.failed:,} failed{before}{where}", file=sys.stderr)
+        self._say(f"{tally.captioned:,} captioned, {tally.failed:,} failed{before}{where}")
 
     def _tell_nothing_to_do(self) -> None:
         tally = self.tally
         failed = f", {tally.failed:,} of them failed" if tally.failed else ""
-        print(f"nothing to do: {tally.done:,} of {tally.total:,} done{failed}", file=sys.stderr)
+        self._say(f"nothing to do: {tally.done:,} of {tally.total:,} done{failed}")
+
+    def _say(self, summary: str) -> None:
+        if not self.parsed.json:
+            outcomes = self.tally.outcomes()
+            print(summary + (f"\nof these: {outcomes}" if outcomes else ""), file=sys.stderr)
 
 
 def _merged(paths: Iterable[str], new: RecordFile, wanted: Collection[str], finished: Finished) -> Iterator[Record]:
@@ -247,12 +225,3 @@ def _merged(paths: Iterable[str], new: RecordFile, wanted: Collection[str], fini
     for path in paths:
         if record := new.get(path) if path in wanted else finished.get(path):
             yield record
-
-
-def _with_copy(record: Record, folder: Path) -> Record:
-    if "caption" not in record:
-        return record
-    try:
-        return record | {"copy": str(write_described_copy(record["path"], record["caption"], folder))}
-    except (MetadataRefused, OSError) as error:
-        return record | {"copy_error": {"code": "no_copy", "message": str(error)}}

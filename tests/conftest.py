@@ -26,6 +26,7 @@ ROOT = Path(__file__).parent.parent
 SLOW = (
     "cluster/",
     "collection/test_command_line.py::test_killed",
+    "collection/test_watch.py::test_a_folder",
     "collection/test_walk.py::test_no_more_than_two_batches_are_in_memory",
     "hostile/",
     "model/cnn_lstm/test_captioner.py::test_with_test_time_augmentation",

@@ -84,9 +84,11 @@ class Lines(Format):
 
 
 def problem(record: Record) -> str:
-    """Why the photograph has no caption, or its copy none; "" where all went well."""
-    message: str = (record.get("error") or record.get("copy_error") or {}).get("message", "")
-    return message
+    """Why the photograph has no caption, or its metadata none; "" where all went well."""
+    found: Mapping[str, str] = next(
+        (record[name] for name in ("error", "copy_error", "metadata_error") if record.get(name)), {}
+    )
+    return found.get("message", "")
 
 
 def report_warnings(records: Iterable[Record]) -> None:

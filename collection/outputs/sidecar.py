@@ -35,7 +35,11 @@ class Sidecar(Format):
     has_own_files = True
     advice = "--sidecar-name full writes photo.jpg.txt beside photo.jpg"
     options: ClassVar = {
-        "sidecar_name": {"choices": (_STEM, _FULL), "help": "photo.txt (stem, the default) or photo.jpg.txt (full)"}
+        "sidecar_name": {
+            "choices": (_STEM, _FULL),
+            "help": "photo.txt (stem, the default) or photo.jpg.txt (full); with --xmp photo.xmp or photo.jpg.xmp, by "
+            "default the one that is there, else full",
+        }
     }
 
     def __init__(self, sidecar_name: str = _STEM) -> None:
