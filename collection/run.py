@@ -20,6 +20,7 @@ from collection.job import Job
 from collection.journal import STAMP, Journal, JournalRefused, Record, RecordFile, describe_changes
 from collection.metadata import MetadataRefused, place, write_described_copy
 from collection.outputs import Format, problem
+from collection.reviewed import People
 from collection.stamps import StampedReader
 from collection.walk import STANDARD_INPUT, find_photographs, read_list
 from model.arguments import decoding_options, model_settings
@@ -129,7 +130,7 @@ class Run:
         run, weights = finished.run, self._weights()
         self._refuse_other(finished, self._identity(run.get("digest")))
         left = self._look(finished.earlier)
-        is_new = bool(left or finished.gone)
+        is_new = bool(left or finished.gone or finished.has_other_words)
         if is_new:
             finished.refuse_edited()
         job = self._job() if left or weights != finished.weights else None
@@ -219,14 +220,14 @@ class Run:
     ) -> None:
         """The records have their photographs' stamps, and the copies that --write-metadata asks for."""
         seconds = 0.2 if sys.stderr.isatty() else 30  # a log needs no more
-        tally = self.tally
+        tally, people = self.tally, People.of(self.parsed.output, tuple) if self.parsed.output else None
         with tqdm(
             total=tally.total, initial=tally.done, unit=" photographs", disable=not show_progress, mininterval=seconds
         ) as progress:
             for batch in job.run(paths):
                 records = [record | {STAMP: self.reader.take(record["path"])} for record in batch]
                 if self.copies:
-                    records = [_with_copy(record, self.copies) for record in records]
+                    records = [_with_copy(record, self.copies, people) for record in records]
                 write(records)
                 tally.add(records)
                 progress.update(len(records))
@@ -249,10 +250,11 @@ def _merged(paths: Iterable[str], new: RecordFile, wanted: Collection[str], fini
             yield record
 
 
-def _with_copy(record: Record, folder: Path) -> Record:
-    if "caption" not in record:
+def _with_copy(record: Record, folder: Path, people: People | None) -> Record:
+    caption = (people.put_into(record) if people else record).get("caption")
+    if not caption:
         return record
     try:
-        return record | {"copy": str(write_described_copy(record["path"], record["caption"], folder))}
+        return record | {"copy": str(write_described_copy(record["path"], caption, folder))}
     except (MetadataRefused, OSError) as error:
         return record | {"copy_error": {"code": "no_copy", "message": str(error)}}

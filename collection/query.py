@@ -1,0 +1,119 @@
+"""What is searched for, as a person types it: words, and filters between them, as SQL."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from model.names import unknown
+
+LONGEST_QUERY = 200  # characters
+_TERM = re.compile(
+    r"""(?<!\S)confidence\s*(?P<sign><=|>=|<|>|=)\s*(?P<bound>\S+)
+    |(?:(?<!\S)(?P<field>tag|reviewed):)?(?:"(?P<phrase>[^"]*)"|(?P<word>[^\s"]+))""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_REVIEWED = {
+    "no": "status = ''",
+    "yes": "status IN ('accepted', 'edited')",
+    "accepted": "status = 'accepted'",
+    "edited": "status = 'edited'",
+    "rejected": "status = 'rejected'",
+}
+ORDERS = {
+    "best": "bm25(captions, 1.0, 0.25), id",  # Robertson and Zaragoza 2009
+    "least-sure": "sureness IS NULL, sureness, id",
+    "newest": "modified_ns IS NULL, modified_ns DESC, id",
+    "path": "path, id",
+}
+"""By the names that `--order` knows; the first, where there are words, is the default. Without words the best are in
+the order of the results."""
+
+
+class QueryRefused(ValueError):
+    """The words cannot be searched for; the message says why."""
+
+
+@dataclass(frozen=True)
+class Query:
+    words: str
+    """In FTS5's language, every word in quotes: none is taken for an operator of it. "" for none."""
+    conditions: tuple[str, ...]
+    """In SQL, of the table `photographs`."""
+    values: tuple[float, ...]
+    """Of their placeholders."""
+
+    @classmethod
+    def parse(cls, text: str) -> Query:
+        """All words must occur, in any of their forms (dog, dogs); "a red ball" together and in this order; snow*
+        begins a word; tag:dog among the tags; reviewed:no, confidence<0.5. Raises QueryRefused.
+        """
+        if len(text) > LONGEST_QUERY:
+            raise QueryRefused(f"At most {LONGEST_QUERY} characters can be searched for.")
+        words, conditions, values = [], [], []
+        for term in _TERM.finditer(plain(text)):
+            field, content = (term["field"] or "").lower(), term["phrase"] or term["word"] or ""
+            if term["sign"]:
+                conditions.append(f"confidence {term['sign']} ?")
+                values.append(_number(term["bound"]))
+            elif field == "reviewed":
+                conditions.append(_reviewed(content))
+            elif any(character.isalnum() for character in content):
+                word = f'"{term["phrase"] or content.rstrip("*")}"' + "*" * (not term["phrase"] and content[-1] == "*")
+                words.append(f"(tags : {word})" if field else word)
+        if not words and not conditions:
+            raise QueryRefused("Which words? A caption's, such as: dog grass.")
+        return cls(" AND ".join(words), tuple(conditions), tuple(values))
+
+    def find(self, order: str) -> str:
+        """SQL for the photographs' numbers, in order; its values are the words, where there are any, then `values`."""
+        if order not in ORDERS:
+            raise QueryRefused(unknown("order", order, ORDERS))
+        if self.words and order == "best":
+            if not self.conditions:
+                return f"SELECT rowid AS id FROM captions WHERE captions MATCH ? ORDER BY {ORDERS[order]}"
+            return (
+                "SELECT id FROM captions JOIN photographs ON id = captions.rowid WHERE captions MATCH ?"
+                f"{self._and()} ORDER BY {ORDERS[order]}"
+            )
+        return f"SELECT id {self._from()} ORDER BY {'id' if order == 'best' else ORDERS[order]}"
+
+    @property
+    def count(self) -> str:
+        """SQL for how many there are, with the same values."""
+        if not self.conditions:
+            return "SELECT count(*) FROM captions WHERE captions MATCH ?"
+        return f"SELECT count(*) {self._from()}"
+
+    @property
+    def all_values(self) -> tuple[str | float, ...]:
+        return (*((self.words,) if self.words else ()), *self.values)
+
+    def _from(self) -> str:
+        matching = "id IN (SELECT rowid FROM captions WHERE captions MATCH ?)" if self.words else "1"
+        return f"FROM photographs WHERE {matching}{self._and()}"
+
+    def _and(self) -> str:
+        return "".join(f" AND {condition}" for condition in self.conditions)
+
+
+def _reviewed(text: str) -> str:
+    if text.lower() not in _REVIEWED:
+        raise QueryRefused(f"reviewed: {unknown('state', text, _REVIEWED)}")
+    return _REVIEWED[text.lower()]
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise QueryRefused("confidence is compared with a number from 0 to 1, such as confidence<0.5.")
+    return number
+
+
+def plain(text: str) -> str:
+    """Without what SQLite cannot hold: halves of a character, and the null that ends a text."""
+    return text.encode(errors="replace").decode().replace("\0", " ")
