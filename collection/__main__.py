@@ -11,6 +11,10 @@ from model.names import unknown
 COMMANDS = {
     "caption": "says what photographs show: files, folders, patterns, lists",
     "search": "finds photographs by their captions",
+    "review": "has people accept, edit and reject captions",
+    "export": "writes what people reviewed as a dataset to learn from",
+    "features": "computes what duplicates and likeness are found by",
+    "duplicates": "lists photographs that are nearly the same",
 }
 """Each is the module of its name with a `main(arguments) -> int`, imported when it is asked for."""
 
@@ -18,7 +22,7 @@ _USAGE = "\n".join(
     [
         "usage: python -m collection COMMAND …     COMMAND --help tells its options",
         "",
-        *(f"  {name:9}{help}" for name, help in COMMANDS.items()),
+        *(f"  {name:11}{help}" for name, help in COMMANDS.items()),
     ]
 )
 

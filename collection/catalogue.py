@@ -55,6 +55,11 @@ class Collection:
         """Makes the index where there is none yet."""
         connect(self.file).close()
 
+    def place(self, path: str) -> Path:
+        """Where a photograph is: a relative path is from here, as it was given, or from the results' folder."""
+        given = Path(path)
+        return given if given.exists() else self.file.parent / given
+
     def search(self, query: str, limit: int, order: str = "best", offset: int = 0) -> tuple[int, list[Photograph]]:
         """How many there are, and of these so many in this order: see Query.parse and ORDERS. Raises QueryRefused."""
         wanted = Query.parse(query)
@@ -84,7 +89,7 @@ class Collection:
     def decide(
         self, photograph: Photograph, action: Action, by: str, caption: str = "", version: str = ""
     ) -> Photograph:
-        """What is there after a person's decision on what was there: see Reviews.decide. Raises Stale, ReviewRefused."""
+        """What is there after a person's decision: see Reviews.decide. Raises Stale, ReviewRefused."""
         with closing(connect(self.file)) as database:
             Reviews.of(self.file).decide(
                 photograph.subject, action, by, version, lambda one: has_digest(database, one), caption

@@ -17,9 +17,10 @@ from typing import IO, Any
 
 from collection.journal import STAMP, Record
 from collection.query import plain
-from collection.reviewed import People, digest_of, machines, subject_of
+from collection.results import CollectionRefused, journal_of, records
+from collection.reviewed import People, digest_of, subject_of
 from collection.reviews import Decision, Reviews, path_text
-from model.files import atomic_write, file_digest
+from model.files import atomic_write
 
 _SQLITE = b"SQLite format 3\0"
 _APPLICATION_ID = 0x43415054  # "CAPT": an index is known by it
@@ -51,10 +52,6 @@ _Row = tuple[Any, ...]
 _PEOPLES = ("caption", "status", "by", "at", "decision")
 
 
-class CollectionRefused(RuntimeError):
-    """The file is not a collection of captions that could be searched; the message says why."""
-
-
 def connect(file: Path) -> sqlite3.Connection:
     """To the index of the results, or that is given itself; to be read. Raises CollectionRefused, OSError."""
     if file.exists() and not file.is_file():
@@ -79,13 +76,12 @@ def connect(file: Path) -> sqlite3.Connection:
 
 def _made(index: Path, file: Path, stream: IO[bytes]) -> sqlite3.Connection:
     """The index, made where there is none of the results as they are now."""
-    state = json.dumps([_state(stream.fileno()), _state(_journal(file))])
+    state = json.dumps([_state(stream.fileno()), _state(journal_of(file))])
     with suppress(OSError, CollectionRefused):  # none yet, or of another version
         database = _open(index)
         if database.execute("SELECT state FROM source").fetchone() == (state,):
             return database
         database.close()
-    stream.seek(0)
     decision = Reviews.of(file).last()  # before they are read: what comes meanwhile is taken in twice
     try:
         with atomic_write(index) as temporary:
@@ -93,7 +89,7 @@ def _made(index: Path, file: Path, stream: IO[bytes]) -> sqlite3.Connection:
             with closing(sqlite3.connect(temporary)) as database, database:
                 database.executescript(_TABLES)
                 database.execute("INSERT INTO source VALUES (?, ?)", (state, decision))
-                database.executemany(f"INSERT INTO photographs VALUES ({', '.join('?' * 15)})", _rows(file, stream))
+                database.executemany(f"INSERT INTO photographs VALUES ({', '.join('?' * 15)})", _rows(file))
                 database.executescript(_AFTERWARDS)
     except sqlite3.Error as error:
         raise CollectionRefused(f"the index {index} cannot be written: {error}") from error
@@ -146,76 +142,37 @@ def _peoples(decision: Decision | None, machine_caption: str) -> _Row:
     return plain(decision.caption), decision.status, decision.by, decision.at, decision.number
 
 
-def _rows(file: Path, stream: IO[bytes]) -> Iterator[_Row]:
-    journal = _journal(file)
-    if not _is_of(journal, file):
-        yield from _rows_of(file, stream, 1, People.of(file, tuple))
-        return
-    with journal.open("rb") as lines:  # which knows the photographs' digests, and is in JSON whatever the results are
-        first = len(lines.readline())
-        records = filter(None, map(_parsed, lines))
-        people = People.of(file, lambda: map(digest_of, records))
-        lines.seek(first)
-        yield from _rows_of(journal, lines, 1, people)
-
-
-def _rows_of(file: Path, lines: IO[bytes], first: int, people: People) -> Iterator[_Row]:
-    for number, line in enumerate(lines, first):
-        row = _row(number, _parsed(line), people)
-        if row is None:
-            raise CollectionRefused(f"{file}, line {number} is not a photograph's record in JSON")
+def _rows(file: Path) -> Iterator[_Row]:
+    people = People.of(file, lambda: map(digest_of, records(file)))
+    for number, record in enumerate(records(file), 1):
+        try:
+            row = _row(number, record, people)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise CollectionRefused(f"{file}, line {number} is not a photograph's record in JSON") from None
         if row[4] or row[11]:  # no caption and nothing that a person said
             yield row
 
 
-def _row(number: int, record: Record | None, people: People) -> _Row | None:
-    """None for what is no record."""
-    try:
-        if record is None or not ("error" in record or "caption" in record):
-            return None
-        record = machines(record)
-        subject = subject_of(record)
-        machine_caption = "" if "error" in record else plain(subject.machine_caption)
-        last = people.last(subject.path, subject.digest)
-        captions = record.get("captions") or [{}]
-        confidence = record.get("confidence")
-        stamp = record.get(STAMP)
-        return (
-            number,
-            path_text(subject.path) if isinstance(subject.path, str) else None,
-            subject.digest,
-            int(stamp[1]) if stamp else None,
-            machine_caption,
-            subject.model,
-            plain(", ".join(tag["name"] for tag in record.get("tags", ()))),
-            confidence if confidence is None else float(confidence),
-            bool(record.get("low_confidence")),
-            captions[0].get("mean_probability") if confidence is None else confidence,
-            *_peoples(last, machine_caption),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None
-
-
-def _parsed(line: bytes) -> Record | None:
-    try:
-        record = json.loads(line)
-    except ValueError:
-        return None
-    return record if isinstance(record, dict) and isinstance(record.get("path"), str) else None
-
-
-def _is_of(journal: Path, file: Path) -> bool:
-    """Whether it is the journal of the results as they are."""
-    try:
-        with journal.open("rb") as stream:
-            return bool(json.loads(stream.readline())["file"] == file_digest(file))
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
-def _journal(file: Path) -> Path:
-    return file.with_name(file.name + ".journal")
+def _row(number: int, record: Record, people: People) -> _Row:
+    subject = subject_of(record)
+    machine_caption = "" if "error" in record else plain(subject.machine_caption)
+    last = people.last(subject.path, subject.digest)
+    captions = record.get("captions") or [{}]
+    confidence = record.get("confidence")
+    stamp = record.get(STAMP)
+    return (
+        number,
+        path_text(subject.path),
+        subject.digest,
+        int(stamp[1]) if stamp else None,
+        machine_caption,
+        subject.model,
+        plain(", ".join(tag["name"] for tag in record.get("tags", ()))),
+        confidence if confidence is None else float(confidence),
+        bool(record.get("low_confidence")),
+        captions[0].get("mean_probability") if confidence is None else confidence,
+        *_peoples(last, machine_caption),
+    )
 
 
 def _state(file: Path | int) -> list[int]:

@@ -307,5 +307,4 @@ _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def _decision(row: tuple[int, int, str, str, Action, Status, str, str, str, str, str]) -> Decision:
-    number, before, path, *rest = row
-    return Decision(number, before, json.loads(path), *rest)
+    return Decision(row[0], row[1], json.loads(row[2]), *row[3:])

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from collection.catalogue import Collection, Photograph
-from collection.index import CollectionRefused
 from collection.query import ORDERS, QueryRefused
+from collection.results import CollectionRefused
 from model.names import Parser
 
 

@@ -127,6 +127,6 @@ REVIEW_DOORS = (
         body={"application/json": {"schema": reference("Review")}},
         parameters={"id": _ID},
         describe_failure=_failure,
-        curl="curl --json '{{\"action\": \"accept\", \"by\": \"Ada\", \"version\": \"…\"}}' {url}",
+        curl='curl --json \'{{"action": "accept", "by": "Ada", "version": "…"}}\' {url}',
     ),
 )

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, current_app, jsonify, request
 
-from collection.index import CollectionRefused
+from collection.results import CollectionRefused
 from collection.reviews import ACTIONS, Decision, ReviewRefused, Stale
 from model.names import unknown
-from service.search import current, describe, gone, photograph
 from service.errors import BadRequest, explain, respond
+from service.search import current, describe, gone, photograph
 
 blueprint = Blueprint("reviews", __name__, url_prefix="/collection")
 blueprint.register_error_handler(CollectionRefused, gone)

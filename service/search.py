@@ -12,8 +12,8 @@ from typing import Any
 from flask import Blueprint, Flask, Response, abort, current_app, jsonify, request, url_for
 
 from collection.catalogue import Collection, Photograph
-from collection.index import CollectionRefused
 from collection.query import LONGEST_QUERY, ORDERS, QueryRefused
+from collection.results import CollectionRefused
 from collection.reviews import LONGEST_CAPTION, LONGEST_NAME
 from collection.walk import PhotographUnreadable, read_photograph
 from model.errors import ImageRefused, SettingRefused
@@ -45,7 +45,11 @@ def register(app: Flask, file: Path, is_editable: bool) -> None:
     app.extensions["collection"] = collection
     # Then the page has a field for it.
     limits = {"longest_query": LONGEST_QUERY, "longest_caption": LONGEST_CAPTION, "longest_name": LONGEST_NAME}
-    app.jinja_env.globals["collection"] = limits | {"orders": list(ORDERS), "is_editable": is_editable}
+    app.jinja_env.globals["collection"] = limits | {
+        "orders": list(ORDERS),
+        "is_editable": is_editable,
+        "has_features": lambda: False,
+    }
     app.register_blueprint(blueprint)
 
 

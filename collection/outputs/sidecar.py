@@ -23,8 +23,8 @@ is another's or a person's is known, and a photograph that has changed.
 """
 _STEM, _FULL = "stem", "full"
 _Note = dict[str, Any]
-"""photograph, sidecar: names; stamp; text: SHA-256 of what was written, None where nothing was; problem; is_persons: the
-text is a person's, which no machine's takes the place of.
+"""photograph, sidecar: names; stamp; text: SHA-256 of what was written, None where nothing was; problem; is_persons:
+the text is a person's, which no machine's takes the place of.
 """
 
 

@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from collection.catalogue import Collection
-from collection.index import CollectionRefused
+from collection.results import CollectionRefused
 from collection.query import QueryRefused
 from collection.search import main
 from tests.conftest import ROOT
