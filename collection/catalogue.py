@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from collection.index import connect, has_digest
+from collection.likeness import Features, FeaturesRefused
 from collection.query import Query, QueryRefused
 from collection.reviews import Action, Decision, Reviews, Status, Subject, path_text, version_of
 
@@ -85,6 +86,22 @@ class Collection:
         with closing(connect(self.file)) as database:
             row = database.execute("SELECT id FROM photographs WHERE path = ?", (path_text(path),)).fetchone()
             return _photographs(database, row)[0] if row else None
+
+    def similar(self, photograph: Photograph, most: int) -> list[tuple[Photograph, float]]:
+        """Those most like it, with the cosine of their features. Raises FeaturesRefused where it has none yet."""
+        features = Features.of(self.file)
+        row = features.row(photograph.digest) if photograph.digest else None
+        if row is None:
+            raise FeaturesRefused("this photograph has no features yet: python -m collection features RESULTS")
+        near = dict(features.nearest(row, most))
+        with closing(connect(self.file)) as database:
+            found = database.execute(
+                "SELECT id FROM photographs WHERE digest IN (SELECT value FROM json_each(?)) GROUP BY digest",
+                (json.dumps(list(near)),),
+            )
+            photographs = _photographs(database, [id for (id,) in found])
+        pairs = [(one, round(near[one.digest], 4)) for one in photographs]
+        return sorted(pairs, key=lambda pair: -pair[1])
 
     def decide(
         self, photograph: Photograph, action: Action, by: str, caption: str = "", version: str = ""

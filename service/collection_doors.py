@@ -44,6 +44,15 @@ SCHEMAS: dict[str, Schema] = {
             "results": list_of(reference("Photograph"), description="in the order that was asked for"),
         }
     ),
+    "Similar": exactly(
+        {
+            "total": {"type": "integer", "minimum": 0},
+            "results": list_of(
+                exactly(_PHOTOGRAPH | {"similarity": {"type": "number", "description": "cosine of the features"}}),
+                description="the likest first",
+            ),
+        }
+    ),
     "ReviewedPhotograph": exactly(
         _PHOTOGRAPH | {"history": list_of(_DECISION, description="people's decisions, the newest first")}
     ),
@@ -72,7 +81,7 @@ def _failure(codes: Sequence[str]) -> Schema:
     )
 
 
-SEARCH_DOORS = (
+_SEARCH = (
     Door(
         "/collection/search",
         "collection.search",
@@ -102,6 +111,20 @@ SEARCH_DOORS = (
         curl="curl -o photo.jpg {url}",
     ),
 )
+_SIMILAR = Door(
+    "/collection/{id}/similar",
+    "collection.similar",
+    "Photographs like one of the collection",
+    "By the encoder's features, where `python -m collection features` has computed them; else 404.",
+    json_of("Similar"),
+    failures=("bad_parameter", "not_found", "service_unavailable"),
+    parameters={
+        "id": _ID,
+        "limit": {"type": "integer", "minimum": 1, "maximum": MOST_RESULTS, "default": RESULTS}
+        | {"description": "results at most"},
+    },
+)
+SEARCH_DOORS = (*_SEARCH, _SIMILAR)
 REVIEW_DOORS = (
     Door(
         "/collection/{id}",

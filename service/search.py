@@ -12,6 +12,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response, abort, current_app, jsonify, request, url_for
 
 from collection.catalogue import Collection, Photograph
+from collection.likeness import FeaturesRefused, features_of
 from collection.query import LONGEST_QUERY, ORDERS, QueryRefused
 from collection.results import CollectionRefused
 from collection.reviews import LONGEST_CAPTION, LONGEST_NAME
@@ -48,7 +49,7 @@ def register(app: Flask, file: Path, is_editable: bool) -> None:
     app.jinja_env.globals["collection"] = limits | {
         "orders": list(ORDERS),
         "is_editable": is_editable,
-        "has_features": lambda: False,
+        "has_features": lambda: features_of(file).exists(),
     }
     app.register_blueprint(blueprint)
 
@@ -79,6 +80,19 @@ def search() -> Response:
     except QueryRefused as error:
         raise BadRequest("bad_parameter", str(error)) from error
     return jsonify(query=query, total=total, results=[describe(one) for one in found])
+
+
+@blueprint.get("/<int:id>/similar")
+def similar(id: int) -> Response:
+    """The photographs most like one, by what the encoder sees in them."""
+    if others := sorted(request.args.keys() - {"limit"}):
+        raise BadRequest("bad_parameter", unknown("parameter", others[0], ["limit"]))
+    limit = whole_number("limit", 1, MOST_RESULTS, RESULTS)
+    try:
+        found = current().similar(photograph(id), limit)
+    except FeaturesRefused as error:
+        abort(404, str(error))
+    return jsonify(total=len(found), results=[describe(one) | {"similarity": near} for one, near in found])
 
 
 @blueprint.get("/<int:id>/thumbnail")
