@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -55,7 +56,8 @@ def main() -> None:
         collection = Collection(results)
         for query, order in QUERIES:
             found = collection.search(query, 24, order)[0]
-            times = [_milliseconds(lambda q=query, o=order: collection.search(q, 24, o)) for _ in range(config.repeat)]
+            ask = partial(collection.search, query, 24, order)
+            times = [_milliseconds(ask) for _ in range(config.repeat)]
             print(f"{query + ', ' + order:40}{found:10,}{median(times):10.1f} ms")
         if config.features:
             _measure_likeness(collection, config)

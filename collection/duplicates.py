@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from collection.likeness import Features, FeaturesRefused
@@ -96,7 +97,7 @@ def _pairs(features: Features, threshold: float) -> Iterator[tuple[str, str]]:
                 yield from ((features.digest(begin + row), features.digest(int(one))) for one in others[alike])
 
 
-def _by_row(places: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+def _by_row(places: NDArray[np.intp]) -> Iterator[tuple[int, NDArray[np.intp]]]:
     """Of (places, 2), the second numbers by the first."""
     rows, starts = np.unique(places[:, 0], return_index=True)
     for row, others in zip(rows, np.split(places[:, 1], starts[1:]), strict=True):

@@ -31,9 +31,9 @@ PRAGMA application_id = {_APPLICATION_ID};
 PRAGMA user_version = {_VERSION};
 CREATE TABLE source (state TEXT NOT NULL, decision INTEGER NOT NULL);
 CREATE TABLE photographs (
-    id INTEGER PRIMARY KEY, path TEXT NOT NULL, digest TEXT NOT NULL, modified_ns INTEGER,
+    id INTEGER PRIMARY KEY, path TEXT NOT NULL, digest TEXT NOT NULL, modified_ns INTEGER NOT NULL,
     machine_caption TEXT NOT NULL, model TEXT NOT NULL, tags TEXT NOT NULL,
-    confidence REAL, low_confidence INTEGER NOT NULL, sureness REAL,
+    confidence REAL, low_confidence INTEGER NOT NULL, sureness REAL NOT NULL,
     caption TEXT NOT NULL, status TEXT NOT NULL, by TEXT NOT NULL, at TEXT NOT NULL, decision INTEGER NOT NULL
 );
 CREATE VIRTUAL TABLE captions USING fts5 (
@@ -46,8 +46,10 @@ CREATE INDEX by_digest ON photographs (digest);
 CREATE INDEX by_status ON photographs (status, sureness);
 CREATE INDEX by_sureness ON photographs (sureness);
 CREATE INDEX by_confidence ON photographs (confidence);
+CREATE INDEX by_time ON photographs (modified_ns DESC);
 INSERT INTO captions (captions) VALUES ('rebuild');
 """
+_UNKNOWN = 2.0  # sureness: after all that are known
 _Row = tuple[Any, ...]
 _PEOPLES = ("caption", "status", "by", "at", "decision")
 
@@ -164,13 +166,13 @@ def _row(number: int, record: Record, people: People) -> _Row:
         number,
         path_text(subject.path),
         subject.digest,
-        int(stamp[1]) if stamp else None,
+        int(stamp[1]) if stamp else 0,
         machine_caption,
         subject.model,
         plain(", ".join(tag["name"] for tag in record.get("tags", ()))),
         confidence if confidence is None else float(confidence),
         bool(record.get("low_confidence")),
-        captions[0].get("mean_probability") if confidence is None else confidence,
+        captions[0].get("mean_probability", _UNKNOWN) if confidence is None else confidence,
         *_peoples(last, machine_caption),
     )
 

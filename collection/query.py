@@ -22,13 +22,17 @@ _REVIEWED = {
     "rejected": "status = 'rejected'",
 }
 ORDERS = {
-    "best": "bm25(captions, 1.0, 0.25), id",  # Robertson and Zaragoza 2009
-    "least-sure": "sureness IS NULL, sureness, id",
-    "newest": "modified_ns IS NULL, modified_ns DESC, id",
+    "best": "rank",  # bm25, Robertson and Zaragoza 2009
+    "least-sure": "sureness, id",
+    "newest": "modified_ns DESC, id",
     "path": "path, id",
 }
 """By the names that `--order` knows; the first, where there are words, is the default. Without words the best are in
 the order of the results."""
+
+
+_BEST = "captions MATCH ? AND rank MATCH 'bm25(1.0, 0.25)'"
+"""A tag counts for a quarter of a word."""
 
 
 class QueryRefused(ValueError):
@@ -72,10 +76,10 @@ class Query:
             raise QueryRefused(unknown("order", order, ORDERS))
         if self.words and order == "best":
             if not self.conditions:
-                return f"SELECT rowid AS id FROM captions WHERE captions MATCH ? ORDER BY {ORDERS[order]}"
+                return f"SELECT rowid AS id FROM captions WHERE {_BEST} ORDER BY rank"
             return (
-                "SELECT id FROM captions JOIN photographs ON id = captions.rowid WHERE captions MATCH ?"
-                f"{self._and()} ORDER BY {ORDERS[order]}"
+                f"SELECT id FROM captions JOIN photographs ON id = captions.rowid WHERE {_BEST}"
+                f"{self._and()} ORDER BY rank"
             )
         return f"SELECT id {self._from()} ORDER BY {'id' if order == 'best' else ORDERS[order]}"
 

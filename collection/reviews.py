@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sqlite3
+import tempfile
 import unicodedata
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, fields
 from datetime import datetime, timezone
 from pathlib import Path
@@ -181,7 +183,9 @@ class Reviews:
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction that no other writer is beside of."""
-        with self._told(), closing(self._open("rwc")) as database:
+        if not self.file.exists():
+            self._make()
+        with self._told(), closing(self._open("rw")) as database:
             database.execute("BEGIN IMMEDIATE")
             try:
                 yield database
@@ -201,18 +205,17 @@ class Reviews:
         address = self.file.absolute().as_uri()
         try:
             connection = sqlite3.connect(f"{address}?mode={mode}", timeout=BUSY_SECONDS, isolation_level=None, uri=True)
-            return self._checked(connection, mode)
+            return self._checked(connection)
         except sqlite3.OperationalError:
             if mode != "ro" or self.file.with_name(self.file.name + "-wal").exists():
                 raise
             # In a folder that cannot be written SQLite cannot make the files that readers in WAL mode share.
-            return self._checked(sqlite3.connect(f"{address}?mode=ro&immutable=1", uri=True), mode)
+            return self._checked(sqlite3.connect(f"{address}?mode=ro&immutable=1", uri=True))
 
-    def _checked(self, database: sqlite3.Connection, mode: str) -> sqlite3.Connection:
+    def _checked(self, database: sqlite3.Connection) -> sqlite3.Connection:
         try:
             database.execute("PRAGMA trusted_schema = OFF")
-            if mode != "ro":
-                self._prepare(database)
+            database.execute("PRAGMA synchronous = FULL")  # an acknowledged decision outlives a power cut, too
             marks = [database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
             if marks != [_APPLICATION_ID, _VERSION]:
                 raise ReviewsUnreadable(f"{self.file} does not hold reviews, or those of another version")
@@ -221,16 +224,15 @@ class Reviews:
             raise
         return database
 
-    def _prepare(self, database: sqlite3.Connection) -> None:
-        """Makes the tables in a file that is new."""
-        if database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
-            database.execute("PRAGMA journal_mode = WAL")
-            database.execute("BEGIN IMMEDIATE")
-            if database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:  # another was not faster
-                for statement in filter(str.strip, _TABLES.split(";")):
-                    database.execute(statement)
-            database.execute("COMMIT")
-        database.execute("PRAGMA synchronous = FULL")  # an acknowledged decision outlives a power cut, too
+    def _make(self) -> None:
+        """The file, whole or not at all, where there is none."""
+        with tempfile.TemporaryDirectory(prefix=f"{self.file.name}.", dir=self.file.parent) as folder:
+            new = Path(folder) / self.file.name
+            with closing(sqlite3.connect(new)) as database:
+                database.execute("PRAGMA journal_mode = WAL")
+                database.executescript(_TABLES)
+            with suppress(FileExistsError):  # another was faster
+                os.link(new, self.file)
 
 
 def _outcome(

@@ -27,6 +27,8 @@ class Terminal:
     where: str
     order: str
     decided: int = 0
+    last: str = ""
+    """The path of what was decided last, which undo takes back where there is nothing to undo here."""
 
     def __call__(self) -> int:
         """0. What is decided is kept at once: it can be left at any time."""
@@ -39,7 +41,10 @@ class Terminal:
             key = _KEYS.get(self._key())
             if key == "quit":
                 break
-            if key in ("accept", "edit", "reject", "undo"):
+            if key == "undo" and not photographs[at].status and self.last:
+                at = next(number for number, one in enumerate(photographs) if one.path == self.last)
+                photographs[at] = self.collection.at(self.last) or photographs[at]
+            if key == "accept" or key == "edit" or key == "reject" or key == "undo":
                 moves = self._decide(photographs[at], key) and key != "undo"
             else:
                 moves = key == "next"
@@ -86,6 +91,7 @@ class Terminal:
             print(f"  {error}")
             return False
         self.decided += 1
+        self.last = photograph.path
         return True
 
     def _key(self) -> str:

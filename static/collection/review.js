@@ -11,6 +11,7 @@ const REVIEWER = "reviewer"; // in the browser's storage
 /** `list()` is what is shown, `begin()` fetches what is to be reviewed, `tell(text, isError)` says something. */
 export function startReview({ list, begin, tell }) {
   const isEditable = Boolean($("reviewer"));
+  let last = null; // decided on, which undo takes back where there is nothing to undo
   const current = () => list().find((found) => found.article.ariaCurrent === "true");
 
   function choose(found) {
@@ -41,6 +42,7 @@ export function startReview({ list, begin, tell }) {
       const decision = { action, by, version, caption };
       found.show(await (await ask(`collection/${id}/review`, { decision })).json());
       close(found);
+      last = found;
       announce(`${found.find(".state").textContent || "Undone"}: ${found.find(".said").textContent}`);
       found.article.focus();
       if (action !== "undo") go(1);
@@ -76,7 +78,10 @@ export function startReview({ list, begin, tell }) {
     text.focus();
   }
 
-  const act = (found, action) => (action === "edit" ? edit(found) : decide(found, action));
+  function act(found, action) {
+    if (action === "edit") edit(found);
+    else decide(action === "undo" && !found.photograph.reviewed && list().includes(last) ? last : found, action);
+  }
 
   function watch(found) {
     found.article.tabIndex = list()[0] === found ? 0 : -1;

@@ -10,8 +10,8 @@ import threading
 import pytest
 
 from collection.catalogue import Collection
-from collection.results import CollectionRefused
 from collection.query import QueryRefused
+from collection.results import CollectionRefused
 from collection.search import main
 from tests.conftest import ROOT
 
