@@ -23,9 +23,9 @@ from pathlib import Path
 from collection.catalogue import Collection, Photograph
 from collection.query import ORDERS, QueryRefused
 from collection.results import CollectionRefused
-from collection.reviews import ReviewRefused
 from collection.search import described, line, write_line
 from collection.terminal import Terminal
+from collection.written import ReviewRefused
 from model.names import Parser
 
 _TO_REVIEW = "reviewed:no"

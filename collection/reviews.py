@@ -13,13 +13,14 @@ import json
 import os
 import sqlite3
 import tempfile
-import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, fields
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Literal, NamedTuple
+
+from collection.written import ReviewRefused, checked_text
 
 LONGEST_CAPTION = 1000  # characters
 LONGEST_NAME = 80
@@ -43,10 +44,6 @@ Action = Literal["accept", "edit", "reject", "undo"]
 ACTIONS: tuple[Action, ...] = ("accept", "edit", "reject", "undo")
 Status = Literal["", "accepted", "edited", "rejected"]
 """What people said of a caption last; "" where nobody did."""
-
-
-class ReviewRefused(ValueError):
-    """The decision cannot be taken; the message says why."""
 
 
 class ReviewsUnreadable(OSError):
@@ -288,24 +285,6 @@ def version_of(subject: Subject, decision: int) -> str:
 def path_text(path: str) -> str:
     """A path as SQLite can hold it, and json.loads gives it back: a name that is no UTF-8 is no text to SQLite."""
     return json.dumps(path, ensure_ascii=False).encode(errors="backslashreplace").decode()
-
-
-def checked_text(text: str, what: str, longest: int) -> str:
-    """On one line, composed (NFC), without spaces around. Raises ReviewRefused."""
-    if len(text) > 4 * longest:  # before anything is done with it
-        raise ReviewRefused(f"A {what} has at most {longest} characters.")
-    text = unicodedata.normalize("NFC", " ".join(text.split()))
-    if not any(character.isprintable() and not character.isspace() for character in text):
-        raise ReviewRefused(f"The {what} is empty.")
-    if len(text) > longest:
-        raise ReviewRefused(f"A {what} has at most {longest} characters.")
-    if any(unicodedata.category(character) in ("Cc", "Cs") or character in _TURNING for character in text):
-        raise ReviewRefused(f"The {what} holds characters that cannot be shown.")
-    return text
-
-
-_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""They make text read otherwise than it is stored."""
 
 
 def _decision(row: tuple[int, int, str, str, Action, Status, str, str, str, str, str]) -> Decision:
