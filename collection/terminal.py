@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from collection.catalogue import Collection, Photograph
-from collection.reviews import Action, ReviewRefused, Stale
+from collection.reviews import Action, Stale
+from collection.written import ReviewRefused
 
 _KEYS = {"a": "accept", "e": "edit", "r": "reject", "u": "undo", "j": "next", "k": "previous", "q": "quit"}
 _HELP = ", ".join(f"{key} {name}" for key, name in _KEYS.items())

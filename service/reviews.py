@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Flask, Response, current_app, jsonify, request
 
 from collection.results import CollectionRefused
-from collection.reviews import ACTIONS, Decision, ReviewRefused, Stale
+from collection.reviews import ACTIONS, Decision, Stale
+from collection.written import ReviewRefused
 from model.names import unknown
 from service.errors import BadRequest, explain, respond
 from service.search import current, describe, gone, photograph

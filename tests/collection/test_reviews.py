@@ -15,8 +15,9 @@ from collection.catalogue import Collection
 from collection.export import main as export
 from collection.query import QueryRefused
 from collection.review import main as review
-from collection.reviews import ReviewRefused, Stale
+from collection.reviews import Stale
 from collection.search import main as search
+from collection.written import ReviewRefused
 from tests.collection.test_again import MODEL, picture, said
 from tests.conftest import ROOT
 from tests.model.colour_captioner import ColourCaptioner
