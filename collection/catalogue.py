@@ -11,7 +11,7 @@ from pathlib import Path
 
 from collection.index import connect, has_digest
 from collection.likeness import Features, FeaturesRefused
-from collection.query import Query, QueryRefused
+from collection.query import MANY, Query, QueryRefused
 from collection.reviews import Action, Decision, Reviews, Status, Subject, path_text, version_of
 
 _COLUMNS = (
@@ -119,11 +119,11 @@ class Collection:
 
 
 def _found(database: sqlite3.Connection, wanted: Query, order: str, limit: int, offset: int) -> tuple[int, list[int]]:
-    find = wanted.find(order)
+    (total,) = database.execute(wanted.count, (wanted.words,) if wanted.words else wanted.values).fetchone()
+    find = wanted.find(order, are_many=total > MANY)
     if wanted.words and wanted.conditions:  # looked through once, for counting takes as long as finding
         ids = [id for (id,) in database.execute(find, wanted.all_values)]
         return len(ids), ids[offset : offset + limit]
-    (total,) = database.execute(wanted.count, wanted.all_values).fetchone()
     rows = database.execute(f"{find} LIMIT ? OFFSET ?", (*wanted.all_values, limit, offset))
     return total, [id for (id,) in rows]
 

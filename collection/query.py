@@ -31,6 +31,8 @@ ORDERS = {
 the order of the results."""
 
 
+MANY = 40_000
+"""Photographs: more of them take too long to rank."""
 _BEST = "captions MATCH ? AND rank MATCH 'bm25(1.0, 0.25)'"
 """A tag counts for a quarter of a word."""
 
@@ -70,36 +72,38 @@ class Query:
             raise QueryRefused("Which words? A caption's, such as: dog grass.")
         return cls(" AND ".join(words), tuple(conditions), tuple(values))
 
-    def find(self, order: str) -> str:
-        """SQL for the photographs' numbers, in order; its values are the words, where there are any, then `values`."""
+    def find(self, order: str, are_many: bool = False) -> str:
+        """SQL for the photographs' numbers, in order; its values are the words, where there are any, then `values`.
+
+        Where very many have the words, these tell so little that the best are in the order of the results.
+        """
         if order not in ORDERS:
             raise QueryRefused(unknown("order", order, ORDERS))
-        if self.words and order == "best":
-            if not self.conditions:
-                return f"SELECT rowid AS id FROM captions WHERE {_BEST} ORDER BY rank"
-            return (
-                f"SELECT id FROM captions JOIN photographs ON id = captions.rowid WHERE {_BEST}"
-                f"{self._and()} ORDER BY rank"
-            )
-        return f"SELECT id {self._from()} ORDER BY {'id' if order == 'best' else ORDERS[order]}"
+        by = "id" if order == "best" else ORDERS[order]
+        if not self.words:
+            return f"SELECT id FROM photographs WHERE 1{self._and()} ORDER BY {by}"
+        if are_many and not self.conditions:  # in the order of an index, up to the limit
+            matching = "id IN (SELECT rowid FROM captions WHERE captions MATCH ?)"
+            return f"SELECT id FROM photographs WHERE {matching} ORDER BY {by}"
+        is_best = order == "best" and not are_many
+        matching, by = (_BEST, "rank") if is_best else ("captions MATCH ?", by)
+        # The words first, and of what has them the rest: + keeps SQLite from beginning with an index of the others.
+        joined = "captions CROSS JOIN photographs ON id = captions.rowid"
+        return f"SELECT id FROM {joined} WHERE {matching}{self._and('+')} ORDER BY {by}"
 
     @property
     def count(self) -> str:
-        """SQL for how many there are, with the same values."""
-        if not self.conditions:
+        """SQL for how many there are, with `all_values`; of words and conditions together `find` has to tell it."""
+        if self.words:
             return "SELECT count(*) FROM captions WHERE captions MATCH ?"
-        return f"SELECT count(*) {self._from()}"
+        return f"SELECT count(*) FROM photographs WHERE 1{self._and()}"
 
     @property
     def all_values(self) -> tuple[str | float, ...]:
         return (*((self.words,) if self.words else ()), *self.values)
 
-    def _from(self) -> str:
-        matching = "id IN (SELECT rowid FROM captions WHERE captions MATCH ?)" if self.words else "1"
-        return f"FROM photographs WHERE {matching}{self._and()}"
-
-    def _and(self) -> str:
-        return "".join(f" AND {condition}" for condition in self.conditions)
+    def _and(self, mark: str = "") -> str:
+        return "".join(f" AND {mark}{condition}" for condition in self.conditions)
 
 
 def _reviewed(text: str) -> str:

@@ -8,6 +8,7 @@ import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import cast
 
 from collection.catalogue import Collection, Photograph
 from collection.reviews import Action, Stale
@@ -46,7 +47,7 @@ class Terminal:
                 at = next(number for number, one in enumerate(photographs) if one.path == self.last)
                 photographs[at] = self.collection.at(self.last) or photographs[at]
             if key == "accept" or key == "edit" or key == "reject" or key == "undo":
-                moves = self._decide(photographs[at], key) and key != "undo"
+                moves = self._decide(photographs[at], cast(Action, key)) and key != "undo"
             else:
                 moves = key == "next"
                 at -= key == "previous" and at > 0
