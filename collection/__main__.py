@@ -14,6 +14,10 @@ COMMANDS = {
     "watch": "captions what is new in folders, and goes on doing so",
     "write": "writes captions into photographs, copies or XMP sidecars",
     "search": "finds photographs by their captions",
+    "review": "has people accept, edit and reject captions",
+    "export": "writes what people reviewed as a dataset to learn from",
+    "features": "computes what duplicates and likeness are found by",
+    "duplicates": "lists photographs that are nearly the same",
 }
 """Each is the module of its name with a `main(arguments) -> int`, imported when it is asked for."""
 
@@ -21,7 +25,7 @@ _USAGE = "\n".join(
     [
         "usage: python -m collection COMMAND …     COMMAND --help tells its options",
         "",
-        *(f"  {name:9}{help}" for name, help in COMMANDS.items()),
+        *(f"  {name:11}{help}" for name, help in COMMANDS.items()),
     ]
 )
 

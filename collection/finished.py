@@ -1,6 +1,7 @@
 """What a finished run left, so that the same run does only what is new: FILE, and FILE.journal beside it.
 
-FILE.journal is JSON lines: what the run was and the digest of FILE, then the records with the photographs' stamps.
+FILE.journal is JSON lines: what the run was and the digest of FILE, then the records as the machine made them, with the
+photographs' stamps. In FILE people's words take the machine's place.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from collection.journal import STAMP, JournalRefused, Record, RecordFile, record_line, without_stamp
+from collection.reviewed import with_people
+from collection.reviews import Reviews
 from collection.stamps import Stamp, is_same, refreshed
 from model.files import atomic_write, file_digest
 
@@ -33,6 +36,8 @@ class Finished:
     digest: str
     """Of FILE as it was written."""
     records: RecordFile
+    decision: int = 0
+    """The last of people's that is in FILE."""
     touched: dict[str, Stamp | None] = field(default_factory=dict)
     """Photographs with another time and the same content, by path."""
     moved: dict[str, str] = field(default_factory=dict)
@@ -58,9 +63,10 @@ class Finished:
                 head = stream.readline()
             about = json.loads(head)
             run, weights, digest = dict(about["run"]), dict(about["weights"]), str(about["file"])
+            decision = int(about.get("decision", 0))
         except (ValueError, KeyError, TypeError):
             raise JournalRefused(f"{journal} cannot be read; {anew}") from None
-        return cls(file, run, weights, digest, RecordFile(journal, len(head)))
+        return cls(file, run, weights, digest, RecordFile(journal, len(head)), decision)
 
     def earlier(self, path: str) -> Record | None:
         """The photograph's record; None where it has none, or where the photograph or its copy has changed since."""
@@ -113,6 +119,11 @@ class Finished:
         """Records of photographs that were not asked for."""
         return len(self.records) - len(self.met)
 
+    @property
+    def has_other_words(self) -> bool:
+        """Whether people decided since. Raises ReviewsUnreadable."""
+        return Reviews.of(self.file).last() != self.decision
+
     def refuse_edited(self) -> None:
         """Raises JournalRefused where FILE is not as it was written: what a person wrote is not written over. Where an
         update was broken off, `finish` sees to that, for it may have been after FILE and before its journal.
@@ -128,7 +139,7 @@ class Finished:
         if self.touched or weights != self.weights:
             records = (record for path in self.records if (record := self.get(path)))
             with suppress(OSError):  # on a disk that cannot be written, the next run reads them again
-                _write_journal(self.file, self.run, weights, self.digest, records)
+                _write_journal(self.file, self.run, weights, self.digest, records, self.decision)
 
 
 def finish(
@@ -143,22 +154,24 @@ def finish(
 
     Raises JournalRefused where FILE is neither there as it was `before` nor the same already; OSError.
     """
+    decision = Reviews.of(file).last()
     with atomic_write(file) as temporary:
         with temporary.open("wb") as stream:
-            write(map(without_stamp, records()), stream)
+            write(map(without_stamp, with_people(file, records)), stream)
         digest = file_digest(temporary)
         if file.exists() and file_digest(file) not in (digest, before.digest if before else None):
             raise JournalRefused(
                 f"{file} was written by someone else meanwhile, and is left as it is; the captions are in {file}.part"
             )
-    _write_journal(file, run, weights, digest, records())
+    _write_journal(file, run, weights, digest, records(), decision)
 
 
 def _write_journal(
-    file: Path, run: Mapping[str, Any], weights: Weights, digest: str, records: Iterable[Record]
+    file: Path, run: Mapping[str, Any], weights: Weights, digest: str, records: Iterable[Record], decision: int
 ) -> None:
     with atomic_write(_journal(file)) as temporary, temporary.open("wb") as stream:
-        stream.write(record_line({"run": dict(run), "weights": weights, "file": digest}).encode("ascii"))
+        head = {"run": dict(run), "weights": weights, "file": digest, "decision": decision}
+        stream.write(record_line(head).encode("ascii"))
         stream.writelines(record_line(record).encode("ascii") for record in records)
 
 

@@ -18,6 +18,7 @@ from collection.finished import Finished, Weights, finish, is_current
 from collection.job import Job
 from collection.journal import STAMP, Journal, JournalRefused, Record, RecordFile, describe_changes
 from collection.outputs import problem
+from collection.reviewed import People
 from collection.stamps import StampedReader
 from collection.tally import Tally
 from collection.walk import STANDARD_INPUT, find_photographs, read_list
@@ -98,7 +99,7 @@ class Run:
         run, weights = finished.run, self._weights()
         self._refuse_other(finished, self._identity(run.get("digest")))
         left = self._look(finished.earlier)
-        is_new = bool(left or finished.gone or finished.moved)
+        is_new = bool(left or finished.gone or finished.moved or finished.has_other_words)
         if is_new:
             finished.refuse_edited()
         job = self._job() if left or weights != finished.weights else None
@@ -186,7 +187,7 @@ class Run:
     ) -> None:
         """The records have their photographs' stamps, and what became of their metadata."""
         seconds = 0.2 if sys.stderr.isatty() else 30  # a log needs no more
-        tally = self.tally
+        tally, people = self.tally, People.of(self.parsed.output, tuple) if self.parsed.output else None
         with tqdm(
             total=tally.total,
             initial=tally.done,
@@ -198,7 +199,8 @@ class Run:
             for batch in job.run(paths):
                 records = [record | {STAMP: self.reader.take(record["path"])} for record in batch]
                 if self.writer:
-                    records = list(map(self.writer, records))
+                    said = people.put_into if people else dict
+                    records = [self.writer(record, said=said(record)) for record in records]
                 write(records)
                 tally.add(records)
                 progress.set_postfix_str(tally.outcomes(), refresh=False)

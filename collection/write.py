@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
@@ -15,12 +14,10 @@ from collection.journal import STAMP, JournalRefused, Record
 from collection.metadata.errors import MetadataRefused
 from collection.metadata.writer import Writer, add_metadata_arguments, metadata_writer
 from collection.outputs.base import problem, report_problems
+from collection.results import CollectionRefused, records
+from collection.reviewed import with_people
 from collection.tally import INTERRUPTED, Tally
 from model.names import Parser
-
-
-class ResultsRefused(RuntimeError):
-    """The file is not what `caption` writes; the message says why."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from there", file=sys.stderr)
         return INTERRUPTED
-    except (ResultsRefused, MetadataRefused, JournalRefused, OSError) as error:
+    except (CollectionRefused, MetadataRefused, JournalRefused, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     would = "would be " if writer.is_dry else ""
@@ -58,16 +55,16 @@ def _parse(arguments: Sequence[str] | None) -> tuple[Path, Writer]:
 
 
 def _write(results: Path, writer: Writer) -> Tally:
-    """Raises ResultsRefused, JournalRefused, OSError."""
-    records = list(_read(results))
-    tally = Tally(len(records))
+    """Raises CollectionRefused, JournalRefused, OSError."""
+    described = list(_read(results))
+    tally = Tally(len(described))
     stamps: dict[str, Record] = {}
     try:
-        for record in tqdm(records, unit=" photographs", mininterval=0.2 if sys.stderr.isatty() else 30):
+        for record in tqdm(described, unit=" photographs", mininterval=0.2 if sys.stderr.isatty() else 30):
             written = writer(record, str(results.parent / record["path"]))
             report_problems([written])
             tally.add([written])
-            if STAMP in written and not problem(written):
+            if written.get(STAMP) != record.get(STAMP) and not problem(written):
                 stamps[record["path"]] = written
     finally:
         _remember(results, stamps)
@@ -86,15 +83,7 @@ def _remember(results: Path, stamps: dict[str, Record]) -> None:
 
 
 def _read(results: Path) -> Iterator[Record]:
-    """Those with a caption."""
-    with results.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                record = json.loads(line)
-                is_one = isinstance(record["path"], str) and ("error" in record or isinstance(record["caption"], str))
-            except (ValueError, KeyError, TypeError):
-                is_one = False
-            if not is_one:
-                raise ResultsRefused(f"{results}, line {number} is not a photograph's record in JSON")
-            if "error" not in record:
-                yield {name: value for name, value in record.items() if name not in ("copy_error", "metadata_error")}
+    """Those with a caption, people's words first. Raises CollectionRefused, ReviewsUnreadable, OSError."""
+    for record in with_people(results, lambda: records(results)):
+        if "caption" in record:
+            yield {name: value for name, value in record.items() if name not in ("copy_error", "metadata_error")}

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from PIL import Image
 
@@ -20,7 +20,9 @@ from model.language_tags import LONGEST, PATTERN
 from model.names import unknown
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch  # a process that only speaks to a captioner elsewhere does without: it takes seconds and memory
+    from numpy.typing import NDArray
 
 log = logging.getLogger(__name__)
 
@@ -250,6 +252,8 @@ class Capabilities:
     """Captions go on from the operator's text, or answer it."""
     languages: tuple[str, ...] = ("en",)
     """Of the captions, as BCP 47 tags; the first is given where what is asked for is none of them."""
+    features: bool = False
+    """It is one that `GivesFeatures`."""
     batch_size: int = 32
     """Images that are worth giving at once."""
     licence: str = "that of the weights that the operator chose"
@@ -273,6 +277,15 @@ class Captioner(Protocol):
         stopwatch: Stopwatch | None = None,
     ) -> list[list[Caption]]:
         """For each photograph its captions, best first: `options.num_captions`, fewer only where no more exist."""
+        ...
+
+
+@runtime_checkable
+class GivesFeatures(Protocol):
+    """A captioner that tells what images look like, by which like ones are found."""
+
+    def features(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+        """The encoder's, pooled over the picture: (images, channels)."""
         ...
 
 

@@ -6,7 +6,7 @@ import os
 
 from flask import Flask, Response
 
-from service import about, access, adapters, errors, routes, search
+from service import about, access, adapters, errors, reviews, routes, search
 from service.engine.supervisor import Supervisor
 from service.intake.body import OVERHEAD
 from service.observability import request_log
@@ -45,7 +45,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(about.blueprint)
     adapters.register(app)
     if settings.collection:
-        search.register(app, settings.collection)
+        search.register(app, settings.collection, is_editable=not settings.collection_read_only)
+        if not settings.collection_read_only:
+            reviews.register(app)
     errors.register(app)
 
     @app.after_request

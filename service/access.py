@@ -34,7 +34,7 @@ OPEN = {
     "about.openapi",
     "about.docs",
 }
-FREE = {"ollama_models.show"}
+FREE = {"ollama_models.show", "reviews.review"}
 """Asked by POST, and nothing is captioned."""
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?")  # flask-cors would take anything else for an expression
 _PREFLIGHT_SECONDS = 3600

@@ -36,9 +36,11 @@ CODES: dict[str, tuple[int, str]] = {
     "bad_parameter": (HTTPStatus.BAD_REQUEST, "an option has a value that it cannot have"),
     "bad_request": (HTTPStatus.BAD_REQUEST, "what came is not HTTP"),
     "unauthorized": (HTTPStatus.UNAUTHORIZED, "the API key is missing or wrong"),
+    "cross_site": (HTTPStatus.FORBIDDEN, "another site's page asks for what only the service's own may"),
     "not_found": (HTTPStatus.NOT_FOUND, "there is nothing at this path"),
     "model_not_found": (HTTPStatus.NOT_FOUND, "the model has another name"),
     "method_not_allowed": (HTTPStatus.METHOD_NOT_ALLOWED, "the path has other methods"),
+    "conflict": (HTTPStatus.CONFLICT, "somebody decided meanwhile, or there is another caption by now"),
     "too_large": (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "more bytes, or parts, than a request may have"),
     "unsupported_media_type": (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "a Content-Type that is not read"),
     "urlencoded_form": (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "a form of a kind that cannot hold a photograph"),
@@ -52,7 +54,7 @@ CODES: dict[str, tuple[int, str]] = {
     "captioning_failed": (HTTPStatus.INTERNAL_SERVER_ERROR, "the model failed of this photograph, twice"),
     "not_ready": (HTTPStatus.SERVICE_UNAVAILABLE, "the model is being loaded, or could not be"),
     "busy": (HTTPStatus.SERVICE_UNAVAILABLE, "as many photographs as may are under way already"),
-    "service_unavailable": (HTTPStatus.SERVICE_UNAVAILABLE, "the collection cannot be read just now"),
+    "service_unavailable": (HTTPStatus.SERVICE_UNAVAILABLE, "the collection cannot be read or written just now"),
     "deadline_exceeded": (HTTPStatus.GATEWAY_TIMEOUT, "the photograph was not captioned in time"),
 }
 """Status and meaning of every code that an error can have."""

@@ -6,16 +6,15 @@ from collections.abc import Collection
 from typing import Any
 from urllib.parse import urlsplit
 
-from collection.search import LONGEST_QUERY
 from service import access, schemas
 from service.adapters import ADAPTERS
+from service.collection_doors import REVIEW_DOORS, SCHEMAS, SEARCH_DOORS
 from service.description import LICENCE, NAME, SUMMARY, VERSION, formats, limits, media_types
 from service.door import BODY, CAPTIONING, ONE_PHOTOGRAPH, Door, json_of
 from service.errors import CODES
 from service.intake.request import IMAGE_FIELDS
 from service.observability.request_log import REQUEST_ID_HEADER, REQUEST_ID_PATTERN
 from service.schemas import Schema
-from service.search import MOST_RESULTS, RESULTS
 from service.settings import Settings
 
 _BATCH = (*BODY, *CAPTIONING)  # what is wrong with one photograph of several is told in its place
@@ -41,7 +40,7 @@ def describe_api(settings: Settings, server: str) -> dict[str, Any]:
         },
         "servers": [{"url": urlsplit(server).path or "/"}],
         "paths": paths,
-        "components": {"schemas": schemas.components() | _adapted(), "headers": _HEADERS}
+        "components": {"schemas": schemas.components() | SCHEMAS | _adapted(), "headers": _HEADERS}
         | ({"securitySchemes": _SCHEMES} if settings.api_key else {}),
     }
 
@@ -116,36 +115,8 @@ def _doors(settings: Settings) -> tuple[Door, ...]:
         Door("/docs", "about.docs", "This description to read", "A page without script.", _page()),
         Door("/", "captions.page", "The page", "Captions photographs in a browser.", _page()),
         *(door for adapter in ADAPTERS for door in adapter.doors()),
-        *(_collection_doors() if settings.collection else ()),
-    )
-
-
-def _collection_doors() -> tuple[Door, ...]:
-    limit: Schema = {"type": "integer", "minimum": 1, "maximum": MOST_RESULTS, "default": RESULTS}
-    return (
-        Door(
-            "/collection/search",
-            "collection.search",
-            "Search the collection",
-            "Photographs whose captions have all of the words.",
-            json_of("Found"),
-            failures=("bad_parameter", "service_unavailable"),
-            parameters={
-                "q": {"type": "string", "minLength": 1, "maxLength": LONGEST_QUERY, "description": "words"},
-                "limit": limit | {"description": "results at most"},
-            },
-            curl='curl "{url}?q=dog+grass"',
-        ),
-        Door(
-            "/collection/{id}/thumbnail",
-            "collection.thumbnail",
-            "A photograph of the collection, made small",
-            "As a JPEG.",
-            {"image/jpeg": {"type": "string", "format": "binary"}},
-            failures=("not_found", "service_unavailable"),
-            parameters={"id": {"type": "integer", "minimum": 0, "description": "of a result"}},
-            curl="curl -o photo.jpg {url}",
-        ),
+        *(SEARCH_DOORS if settings.collection else ()),
+        *(REVIEW_DOORS if settings.collection and not settings.collection_read_only else ()),
     )
 
 

@@ -125,7 +125,6 @@ def components() -> dict[str, Schema]:
         "Alive": exactly({"status": {"const": "alive"}}),
         "Ready": exactly({"status": {"enum": ["ready", "busy", "starting", "failed"]}}),
         "Info": _info(),
-        "Found": _found(),
     }
 
 
@@ -197,14 +196,6 @@ def _answers() -> dict[str, Schema]:
         ),
         "Model": exactly({"name": {"type": "string"}, "digest": _DIGEST, "device": {"type": "string"}}),
     }
-
-
-def _found() -> Schema:
-    address = {"type": ["string", "null"], "description": "null where the photograph is gone"}
-    text: Schema = {"type": "string"}
-    result = exactly({"id": {"type": "integer"}, "path": text, "caption": text, "thumbnail": address})
-    total: Schema = {"type": "integer", "minimum": 0, "description": "photographs that match"}
-    return exactly({"query": text, "total": total, "results": list_of(result, description="the best first")})
 
 
 def _info() -> Schema:

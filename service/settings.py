@@ -20,6 +20,8 @@ class Settings:
     """Read from its own variables: model/settings.py."""
     collection: Path | None = None
     """Results of `python -m collection caption --output`, JSONL, or their index: then the page can search them."""
+    collection_read_only: bool = False
+    """Whether people may only search it; else they may accept, edit and reject its captions on the page."""
     max_upload_bytes: int = 16 * 1024 * 1024
     """A larger photograph is refused with 413."""
     client_timeout_seconds: int = 60

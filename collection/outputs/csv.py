@@ -27,6 +27,7 @@ class Csv(Lines):
         (
             *("path", "caption", "mean_probability", "confidence", "low_confidence"),
             *("tags", "alternatives", "error", "warning"),
+            *("reviewed", "reviewed_by", "reviewed_at", "machine_caption"),
         )
     )
 
@@ -44,5 +45,9 @@ class Csv(Lines):
                     " | ".join(caption["text"] for caption in others),
                     problem(record),
                     record.get("warning", ""),
+                    record.get("reviewed", ""),
+                    record.get("reviewed_by", ""),
+                    record.get("reviewed_at", ""),
+                    record.get("machine_caption", ""),
                 )
             )

@@ -23,7 +23,9 @@ is another's or a person's is known, and a photograph that has changed.
 """
 _STEM, _FULL = "stem", "full"
 _Note = dict[str, Any]
-"""photograph, sidecar: names; stamp; text: SHA-256 of what was written, None where nothing was; problem."""
+"""photograph, sidecar: names; stamp; text: SHA-256 of what was written, None where nothing was; problem; is_persons:
+the text is a person's, which no machine's takes the place of.
+"""
 
 
 class Sidecar(Format):
@@ -41,6 +43,9 @@ class Sidecar(Format):
             "default the one that is there, else full",
         }
     }
+
+    knows_people = False
+    """Records that no person has reviewed are so now: they take the place of what somebody has undone."""
 
     def __init__(self, sidecar_name: str = _STEM) -> None:
         self._is_full = sidecar_name == _FULL
@@ -85,8 +90,11 @@ class Sidecar(Format):
         for record in records:
             text = self._text(record["path"])
             digest, own = _digest(text), self._own(record["path"], text)
-            may_write = "caption" in record and (digest is None or _is_ours(digest, own))
-            content = (record["caption"] + "\n").encode() if may_write else None
+            is_persons = "reviewed" in record
+            kept = {note["text"] for note in own if note.get("is_persons")}
+            replaceable = own if is_persons or self.knows_people else [one for one in own if one["text"] not in kept]
+            may_write = "caption" in record and (digest is None or _is_ours(digest, replaceable))
+            content = (record["caption"] + "\n").encode() if may_write and record["caption"] else None
             # Before the text: one that is killed in between is found to be without it, or with an older one of ours.
             self._note(
                 text,
@@ -96,11 +104,14 @@ class Sidecar(Format):
                     STAMP: record.get(STAMP),
                     "text": hashlib.sha256(content).hexdigest() if content else None,
                     "problem": problem(record),
-                },
+                }
+                | ({"is_persons": True} if is_persons else {}),
             )
             if content:
                 with atomic_write(text) as temporary:
                     temporary.write_bytes(content)
+            elif may_write and digest:  # what somebody rejected
+                text.unlink()
         report_problems(records)
         report_warnings(records)
 

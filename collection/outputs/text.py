@@ -15,8 +15,15 @@ class Text(Lines):
     is_for_reading = True
 
     def lines(self, records: Iterable[Record]) -> Iterator[str]:
-        return (line for record in records for line in text_lines(record["path"], record))
+        return (line for record in records for line in _lines(record))
 
     def write(self, records: Sequence[Record]) -> None:
         super().write(records)
         report_problems(records)
+
+
+def _lines(record: Record) -> Iterable[str]:
+    """A person's caption stands alone; of what was rejected there is none."""
+    if "reviewed" not in record:
+        return text_lines(record["path"], record)
+    return [f"{record['path']}: {record['caption']}\n"] if record["caption"] else []

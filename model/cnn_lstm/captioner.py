@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
@@ -30,6 +32,7 @@ from model.settings import Dtype, ModelSettings
 CAPABILITIES = Capabilities(
     attention=True,
     low_confidence=True,
+    features=True,
     licence="non-commercial research and education only: learnt from Flickr8k, whose terms these are",
 )
 CELL = 32
@@ -209,6 +212,13 @@ class CnnLstmCaptioner:
         pixels = self.preprocessing(images).to(self.device, memory_format=torch.channels_last)
         features = self.encoder(pixels)
         return torch.cat([features, self.encoder(pixels.flip(3))], dim=1) if self.tta else features
+
+    @torch.inference_mode()
+    def features(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+        """See `model.captioner.GivesFeatures`; of the straight image alone, whatever is augmented."""
+        pixels = self.preprocessing(images).to(self.device, memory_format=torch.channels_last)
+        pooled: NDArray[np.float32] = self.encoder(pixels).float().mean(dim=1).cpu().numpy()
+        return pooled
 
     @torch.inference_mode()
     def look(self, images: Sequence[Image.Image]) -> tuple[Tensor, Tensor]:

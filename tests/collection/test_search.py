@@ -9,7 +9,10 @@ import threading
 
 import pytest
 
-from collection.search import Collection, CollectionRefused, Found, QueryRefused, main
+from collection.catalogue import Collection
+from collection.query import QueryRefused
+from collection.results import CollectionRefused
+from collection.search import main
 from tests.conftest import ROOT
 
 CAPTIONS = {
@@ -73,9 +76,9 @@ def test_nothing_to_search_for_is_refused(results, query):
 
 def test_the_best_and_how_many_there_are(results):
     total, found = Collection(results).search("dog", 1)
-    assert total == 3 and found == [Found(6, "e.jpg", "a dog")]
-    assert Collection(results).path(6) == "e.jpg"
-    assert Collection(results).path(1) is None and Collection(results).path(-1) is None  # it has no caption
+    assert total == 3 and [(one.id, one.path, one.caption) for one in found] == [(6, "e.jpg", "a dog")]
+    assert Collection(results).photograph(6) == found[0]
+    assert Collection(results).photograph(1) is None and Collection(results).photograph(-1) is None  # no caption
 
 
 def test_the_index_is_made_once_and_anew_when_the_results_change(results):
@@ -153,7 +156,8 @@ def test_as_a_user_calls_it(results):
 
 def test_the_command_line_reports_in_one_line(results, tmp_path, capsys):
     assert main([str(results), "--where", "red shirt", "--format", "jsonl"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"id": 4, "path": "c.jpg", "caption": CAPTIONS["c.jpg"]}
+    told = {"id": 4, "path": "c.jpg", "caption": CAPTIONS["c.jpg"], "confidence": None, "reviewed": None}
+    assert json.loads(capsys.readouterr().out) == told
     for arguments in (
         [str(results), "--where", "?"],
         [str(tmp_path / "gone"), "--where", "dog"],

@@ -64,7 +64,11 @@ def test_with_everything_on_it_is_valid_too():
     chat, show = document["paths"]["/v1/chat/completions"]["post"], document["paths"]["/api/show"]["post"]
     assert {"401", "429"} <= set(chat["responses"]) and "RateLimit" in chat["responses"]["200"]["headers"]
     assert "401" in show["responses"] and "429" not in show["responses"]
-    assert {"/collection/search", "/collection/{id}/thumbnail"} <= set(document["paths"])
+    collections = {"/collection/search", "/collection/{id}/thumbnail", "/collection/{id}/similar"}
+    reviews = {"/collection/{id}", "/collection/{id}/review"}
+    assert collections | reviews <= set(document["paths"])
+    read_only = describe_api(dataclasses.replace(everything, collection_read_only=True), "http://localhost")
+    assert collections <= set(read_only["paths"]) and not reviews & set(read_only["paths"])
 
 
 def test_what_is_off_is_not_in_it(document):
@@ -210,6 +214,6 @@ def test_the_settings_of_the_model_are_written_down_as_they_are_declared():
 
 def test_the_settings_that_are_written_down_are_those_that_there_are():
     rows = re.findall(r"^\| `CAPTION_(\w+)` \| (\S*) ", (ROOT / "docs" / "service.md").read_text(), re.M)
-    assert len(rows) == 18
+    assert len(rows) == 19
     for name, default in rows:
         assert str(getattr(Settings(), name.lower())) == default.strip("`|"), name

@@ -70,11 +70,18 @@ def test_the_api_answers(searching):
     body = answer.json()
     assert (body["query"], body["total"]) == ("cats", 3)
     by_path = {result["path"]: result for result in body["results"]}
-    assert by_path["cats/chelsea.png"] == {
+    cat = by_path["cats/chelsea.png"]
+    assert cat["version"] and cat == {
         "id": 3,
         "path": "cats/chelsea.png",
         "caption": "a cat looks at the camera",
         "thumbnail": "/collection/3/thumbnail",
+        "confidence": None,
+        "tags": [],
+        "reviewed": None,
+        "reviewed_by": None,
+        "machine_caption": "a cat looks at the camera",
+        "version": cat["version"],
     }
     assert by_path["gone.jpg"]["thumbnail"] is None
     assert len(ask(searching, q="wave").json()["results"]) == 24
@@ -92,6 +99,9 @@ def test_the_api_answers(searching):
         {"q": "x" * 201},
         {"q": "cat", "limit": "0"},
         {"q": "cat", "limit": "101"},
+        {"q": "cat", "offset": "-1"},
+        {"q": "cat", "order": "worst"},
+        {"q": "reviewed:maybe"},
     ]
     + [{"q": "cat", "limit": limit} for limit in ("x", "-1", "1.5", "9" * 30, "²")],
 )
