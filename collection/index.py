@@ -18,7 +18,7 @@ from typing import IO, Any
 from collection.journal import STAMP, Record
 from collection.query import plain
 from collection.results import CollectionRefused, journal_of, records
-from collection.reviewed import People, digest_of, subject_of
+from collection.reviewed import People, digest_of, machines, subject_of
 from collection.reviews import Decision, Reviews, path_text
 from model.files import atomic_write
 
@@ -146,7 +146,7 @@ def _peoples(decision: Decision | None, machine_caption: str) -> _Row:
 
 def _rows(file: Path) -> Iterator[_Row]:
     people = People.of(file, lambda: map(digest_of, records(file)))
-    for number, record in enumerate(records(file), 1):
+    for number, record in enumerate(map(machines, records(file)), 1):
         try:
             row = _row(number, record, people)
         except (ValueError, KeyError, TypeError, AttributeError):

@@ -1,4 +1,4 @@
-"""The records of finished results, as the machine made them, with the photographs' stamps where they are known."""
+"""The records of finished results, with the photographs' stamps where they are known."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from collection.journal import Record
-from collection.reviewed import machines
 from model.files import file_digest
 
 
@@ -29,7 +28,7 @@ def records(file: Path) -> Iterator[Record]:
             record = _parsed(line)
             if record is None:
                 raise CollectionRefused(f"{source}, line {number + is_of} is not a photograph's record in JSON")
-            yield machines(record)
+            yield record
 
 
 def journal_of(file: Path) -> Path:
