@@ -32,6 +32,7 @@ def describe_captions(captions: Sequence[Caption], captioner: Captioner) -> dict
     return {
         "caption": captions[0].text,
         "captions": [_describe_caption(caption) for caption in captions],
+        "language": captions[0].language,
         "confidence": _rounded(captions[0].confidence),
         "low_confidence": captions[0].low_confidence,
         "tags": [{"name": tag.name, "probability": round(tag.probability, 4)} for tag in captions[0].tags],

@@ -136,6 +136,7 @@ def _operation(door: Door, settings: Settings, server: str) -> dict[str, Any]:
     if door.body:
         operation["requestBody"] = {"required": True, "content": door.body}
     told = ("RateLimit-Policy", "RateLimit") if limited else ()
+    told += ("Content-Language",) if set(CAPTIONING) <= set(door.failures) else ()
     operation["responses"] = {"200": _response("Done.", door.answer, *told)} | _failures(door, codes)
     if door.endpoint in ("captions.health", "captions.ready"):
         operation["responses"]["503"] = _response("Not ready.", door.answer)
@@ -202,6 +203,7 @@ _HEADERS = {
     "Retry-After": {"description": "seconds", "required": True, "schema": {"type": "integer", "minimum": 1}},
     "RateLimit-Policy": {"description": "limits by name: q requests in w seconds", "required": True, "schema": _LIMITS},
     "RateLimit": {"description": "what is left: r requests, until t seconds", "required": True, "schema": _LIMITS},
+    "Content-Language": {"description": "of the captions", "schema": schemas.LANGUAGE},
     "Allow": {"description": "the methods that there are", "required": True, "schema": {"type": "string"}},
     "WWW-Authenticate": {"description": "the scheme", "required": True, "schema": {"type": "string"}},
 }

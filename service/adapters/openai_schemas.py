@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from service.door import CAPTIONING, JSON_BODY, ONE_PHOTOGRAPH, Door, json_of
-from service.schemas import BASE64, Schema, exactly, list_of, reference
+from service.schemas import BASE64, LANGUAGE, Schema, exactly, list_of, reference
 
 _TEXT: Schema = {"type": "string"}
 _EVENTS: Schema = {"description": "server-sent events, each with a part of the answer as JSON"}
@@ -158,6 +158,7 @@ CHAT: dict[str, Schema] = {
             "model": _TEXT,
             "choices": list_of(_CHOICE, minItems=1),
             "usage": exactly(dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), _COUNT)),
+            "language": LANGUAGE,
             "warning": _TEXT | {"description": "what was asked for and is not heeded"},
         },
         *("id", "object", "created", "model", "choices", "usage"),
@@ -186,6 +187,7 @@ RESPONSES: dict[str, Schema] = {
             "model": _TEXT,
             "output": list_of(_OBJECT, minItems=1),
             "usage": _OBJECT,
+            "language": LANGUAGE,
             "warning": _TEXT,
         },
         *("id", "object", "created_at", "status", "model", "output", "usage"),
