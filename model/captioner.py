@@ -101,7 +101,11 @@ class DecodingOptions:
         "caption: in the model's own words; alt: alt text to publish, of at most 125 characters",
         choices=("caption", "alt"),
     )
-    gendered: bool = _option(False, "keep words that tell people's gender (alt)", styles=("alt",))
+    gendered: bool = _option(
+        False,
+        "keep words that tell people's gender (alt); captions in other languages than English always do",
+        styles=("alt",),
+    )
 
     def __post_init__(self) -> None:
         for option in dataclasses.fields(self):
