@@ -31,10 +31,8 @@ export class CaptionView {
       button.addEventListener("blur", () => this.#rest());
       button.addEventListener("click", () => button.focus()); // not every browser does so for a tap
     });
-    const gap = (text) => (text === "'s" ? "" : " ");
-    this.#element.replaceChildren(
-      ...this.#words.flatMap(({ button }, at) => [at ? gap(button.textContent) : "", button]),
-    );
+    const gap = (at) => (at && hasBlank(caption.words[at - 1].text, caption.words[at].text) ? " " : "");
+    this.#element.replaceChildren(...this.#words.flatMap(({ button }, at) => [gap(at), button]));
   }
 
   stop() {
@@ -78,6 +76,9 @@ export class CaptionView {
     buttons[goal].focus();
   }
 }
+
+/** Between a dog and 's there is none, nor after l', nor where a sign is a word. */
+const hasBlank = (before, word) => word !== "'s" && !/['’]$/.test(before) && !/\p{Script=Han}/u.test(before + word);
 
 function wordButton(word) {
   const button = document.createElement("button");
