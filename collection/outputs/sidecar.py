@@ -94,7 +94,7 @@ class Sidecar(Format):
             kept = {note["text"] for note in own if note.get("is_persons")}
             replaceable = own if is_persons or self.knows_people else [one for one in own if one["text"] not in kept]
             may_write = "caption" in record and (digest is None or _is_ours(digest, replaceable))
-            said = "".join(f"{text}\n" for text in texts_by_language(record).values())
+            said = "".join(f"{one}\n" for one in texts_by_language(record).values())
             content = said.encode() if may_write and record["caption"] else None
             # Before the text: one that is killed in between is found to be without it, or with an older one of ours.
             self._note(

@@ -88,9 +88,9 @@ def test_the_first_that_there_is(accepted, tag):
 @pytest.mark.parametrize(
     ("accepted", "tag"),
     [
-        ("de-CH, en;q=.5", "de"),
-        ("en;q=.4, fr-CA;q=.9", "fr"),
-        ("de;q=0, cs;q=.1", "cs"),
+        ("de-CH, en;q=0.5", "de"),
+        ("en;q=0.4, fr-CA;q=0.9", "fr"),
+        ("de;q=0, cs;q=0.1", "cs"),
         ("xx", "en"),
         ("\xff;;,q", "en"),
     ],
