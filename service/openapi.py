@@ -60,7 +60,9 @@ def _doors(settings: Settings) -> tuple[Door, ...]:
             f"Send it as a file in the field {' or '.join(IMAGE_FIELDS)}: {', '.join(formats())}, at most "
             f"{limit['upload_bytes'] / _MEGABYTE:g} MB and {limit['pixels'] / 1e6:g} megapixels; or as the body; "
             "or as JSON, in base64. Options go into the form, the JSON or the address, which comes first; an empty one "
-            "means its default. With beam, num_captions is at most beam_size; with greedy it is 1. Who accepts "
+            "means its default. With beam, num_captions is at most beam_size; with greedy it is 1. "
+            + _accepted(settings)
+            + "Who accepts "
             "text/plain gets the caption alone.",
             json_of("Answer") | {"text/plain": {"type": "string"}},
             method="post",
@@ -118,6 +120,10 @@ def _doors(settings: Settings) -> tuple[Door, ...]:
         *(SEARCH_DOORS if settings.collection else ()),
         *(REVIEW_DOORS if settings.collection and not settings.collection_read_only else ()),
     )
+
+
+def _accepted(settings: Settings) -> str:
+    return "Accept-Language stands for a language that is not named. " if settings.accept_language else ""
 
 
 def _operation(door: Door, settings: Settings, server: str) -> dict[str, Any]:
