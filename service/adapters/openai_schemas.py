@@ -28,8 +28,8 @@ def chat_doors() -> tuple[Door, ...]:
             "Caption photographs, as OpenAI's chat completions",
             "The images of the last user's message that has any are captioned, a line each. What else is said is "
             "not read, but for the names before several images, and wishes for JSON and for a language. Options of "
-            "/predict are taken, too. With `response_format` a JSON schema is filled; with `stream` the answer comes in "
-            "events.",
+            "/predict are taken, too. With `response_format` a JSON schema is filled; with `stream` the answer comes "
+            "in events.",
             streamed,
             method="post",
             failures=_FAILURES,

@@ -1,5 +1,4 @@
 import pytest
-
 from PIL import Image
 
 from model.captioner import Caption, DecodingOptions, Tag
