@@ -141,7 +141,7 @@ def _operation(door: Door, settings: Settings, server: str) -> dict[str, Any]:
         operation["parameters"] = [_parameter(door, name, schema) for name, schema in door.parameters.items()]
     if door.body:
         operation["requestBody"] = {"required": True, "content": door.body}
-    told = ("RateLimit-Policy", "RateLimit") if limited else ()
+    told: tuple[str, ...] = ("RateLimit-Policy", "RateLimit") if limited else ()
     told += ("Content-Language",) if set(CAPTIONING) <= set(door.failures) else ()
     operation["responses"] = {"200": _response("Done.", door.answer, *told)} | _failures(door, codes)
     if door.endpoint in ("captions.health", "captions.ready"):
