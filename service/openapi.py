@@ -142,7 +142,7 @@ def _operation(door: Door, settings: Settings, server: str) -> dict[str, Any]:
     if door.body:
         operation["requestBody"] = {"required": True, "content": door.body}
     told: tuple[str, ...] = ("RateLimit-Policy", "RateLimit") if limited else ()
-    told += ("Content-Language",) if set(CAPTIONING) <= set(door.failures) else ()
+    told += ("Content-Language",) if set(CAPTIONING) <= set(door.failures) and door.endpoint not in access.FREE else ()
     operation["responses"] = {"200": _response("Done.", door.answer, *told)} | _failures(door, codes)
     if door.endpoint in ("captions.health", "captions.ready"):
         operation["responses"]["503"] = _response("Not ready.", door.answer)
@@ -209,7 +209,7 @@ _HEADERS = {
     "Retry-After": {"description": "seconds", "required": True, "schema": {"type": "integer", "minimum": 1}},
     "RateLimit-Policy": {"description": "limits by name: q requests in w seconds", "required": True, "schema": _LIMITS},
     "RateLimit": {"description": "what is left: r requests, until t seconds", "required": True, "schema": _LIMITS},
-    "Content-Language": {"description": "of the captions", "schema": schemas.LANGUAGE},
+    "Content-Language": {"description": "of the captions, where there are any", "schema": schemas.LANGUAGE},
     "Allow": {"description": "the methods that there are", "required": True, "schema": {"type": "string"}},
     "WWW-Authenticate": {"description": "the scheme", "required": True, "schema": {"type": "string"}},
 }
