@@ -10,6 +10,7 @@ import pytest
 
 from cluster.formats import FORMATS as PARTS
 from collection.caption import main
+from collection.catalogue import Collection
 from collection.job import Job
 from collection.outputs import FORMATS
 from model.captioner import Capabilities, DecodingOptions
@@ -98,3 +99,28 @@ def test_parquet_has_a_column_for_each(paths):
 def test_what_is_no_tag_is_refused_before_anything_is_loaded(paths, capsys, given, wrong):
     assert main([*paths, "--language", given, *QUICK]) == 2
     assert f"error: {wrong} must be a language tag" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("red", 2),
+        ("hund", 1),
+        ("Hunde", 1),
+        ("红色", 2),
+        ("色", 2),
+        ("狗 红", 1),
+        ("色红", 0),
+        ('"红色的狗"', 1),
+        ("katze", 0),
+    ],
+)
+def test_search_finds_in_every_language(paths, tmp_path, query, found):
+    lines = records(paths, "en", "de", "zh")
+    lines[0]["languages"]["de"]["caption"] = "Hunde rennen"
+    lines[0]["languages"]["zh"]["caption"] = "红色的狗"
+    file = tmp_path / "results.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    total, photographs = Collection(file).search(query, 5)[:2]
+    assert total == found == len(photographs)
+    assert all(photograph.caption == "red" for photograph in photographs)

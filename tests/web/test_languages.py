@@ -8,6 +8,7 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
+from collection.query import ORDERS
 from model.captioner import DecodingOptions
 from service.errors import CODES
 from service.words import choose_words, languages
@@ -17,8 +18,10 @@ from tests.web.gestures import NOTES, card, choose, listen, picture, sent_option
 from tests.web.test_everyone import barriers
 
 ENGLISH, *OTHERS = languages()
-CODE = "".join(file.read_text() for file in [*(ROOT / "static").glob("*.js"), ROOT / "templates" / "index.html"])
-DERIVED = ("option.", "help.", "choice.", "error.")
+CODE = "".join(
+    file.read_text() for file in [*(ROOT / "static").rglob("*.js"), *(ROOT / "templates").glob("*[!s].html")]
+)
+DERIVED = ("option.", "help.", "choice.", "error.", "order.", "state.")
 OPTIONS = [option for option in dataclasses.fields(DecodingOptions) if option.name not in ("attention", "rerank")]
 
 
@@ -52,6 +55,7 @@ def test_nothing_is_missing_and_nothing_too_much(tag):
         "comma",
         "number",
         "percent",
+        "found",
         "setting",
         "option.top_p",
         "option.style",
@@ -73,6 +77,7 @@ def test_what_the_settings_are_called():
     assert {key for key in english if key.startswith("help.")} == {f"help.{option.name}" for option in OPTIONS}
     for option in OPTIONS:
         assert english[f"help.{option.name}"] == option.metadata["help"] and english[f"option.{option.name}"]
+    assert {key for key in english if key.startswith("order.")} == {f"order.{order}" for order in ORDERS}
     choices = {choice for option in OPTIONS for choice in option.metadata.get("choices", ())}
     assert {key for key in english if key.startswith("choice.")} == {f"choice.{choice}" for choice in choices}
 
