@@ -19,6 +19,7 @@ from model.arguments import (
     current_names,
     decoding_options,
     model_settings,
+    other_languages,
 )
 from model.errors import LOADING_ERRORS, OptionRefused
 from model.names import Parser
@@ -79,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--gpus", type=float, default=Plan.gpus, metavar="N", help="GPUs of each worker (default 0)")
     _add_number(parser, "--batch-size", Plan.batch_size, "photographs captioned at once")
     _add_number(parser, "--part-batches", Plan.part_batches, "batches in a file of the output")
-    add_decoding_arguments(parser)
+    add_decoding_arguments(parser, several_languages=True)
     add_model_arguments(parser)
     return parser
 
@@ -95,9 +96,9 @@ def _plan(parsed: argparse.Namespace) -> Plan:
     given = {
         field.name: getattr(parsed, field.name)
         for field in dataclasses.fields(Plan)
-        if field.name not in ("model", "options")
+        if field.name not in ("model", "options", "languages")
     }
-    return Plan(**given, model=model, options=decoding_options(parsed))
+    return Plan(**given, model=model, options=decoding_options(parsed), languages=other_languages(parsed))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,9 @@ import pyarrow
 from pyarrow import parquet
 
 from collection.journal import Record
+from collection.outputs.base import texts_by_language
 from collection.outputs.jsonl import Jsonl
+from model.language_tags import find_language
 
 _WORD = pyarrow.struct(
     {
@@ -34,6 +36,7 @@ SCHEMA = pyarrow.schema(
         "path": pyarrow.string(),
         "caption": pyarrow.string(),
         "captions": pyarrow.list_(_CAPTION),
+        "language": pyarrow.string(),
         "confidence": pyarrow.float64(),
         "low_confidence": pyarrow.bool_(),
         "tags": pyarrow.list_(pyarrow.struct({"name": pyarrow.string(), "probability": pyarrow.float64()})),
@@ -44,15 +47,28 @@ SCHEMA = pyarrow.schema(
 """A record of `collection.job.Job` as Parquet has it."""
 
 
-def write_parquet(records: Sequence[Record], file: IO[bytes]) -> None:
-    """A path that is not UTF-8 has its other bytes as \\xNN: a string of Parquet's cannot hold them."""
-    rows = [record | {"path": os.fsencode(record["path"]).decode(errors="backslashreplace")} for record in records]
-    parquet.write_table(pyarrow.Table.from_pylist(rows, SCHEMA), file)
+def write_parquet(records: Sequence[Record], file: IO[bytes], languages: Sequence[str] = ()) -> None:
+    """With a column of captions for each of the languages besides.
+
+    A path that is not UTF-8 has its other bytes as \\xNN: a string of Parquet's cannot hold them.
+    """
+    schema = SCHEMA
+    for tag in languages:
+        schema = schema.append(pyarrow.field(f"caption_{tag}", pyarrow.string()))
+    parquet.write_table(pyarrow.Table.from_pylist([_row(record, languages) for record in records], schema), file)
 
 
-FORMATS: dict[str, Callable[[Sequence[Record], IO[bytes]], None]] = {
+def _row(record: Record, languages: Sequence[str]) -> Record:
+    texts = texts_by_language(record)
+    path = os.fsencode(record["path"]).decode(errors="backslashreplace")
+    return (
+        record | {"path": path} | {f"caption_{tag}": texts.get(find_language([tag], texts) or "") for tag in languages}
+    )
+
+
+FORMATS: dict[str, Callable[[Sequence[Record], IO[bytes], Sequence[str]], None]] = {
     "parquet": write_parquet,
-    "jsonl": Jsonl().write_file,
+    "jsonl": lambda records, file, languages: Jsonl().write_file(records, file),
 }
 """By the name that `--format` knows it by, which is the ending of a part's file as well."""
 

@@ -16,7 +16,6 @@ import os
 import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from time import perf_counter
@@ -56,6 +55,8 @@ class Plan:
     """One of cluster.formats.FORMATS."""
     model: ModelSettings = ModelSettings()
     options: DecodingOptions = DecodingOptions()
+    languages: tuple[str, ...] = ()
+    """Of captions besides the options' own."""
     batch_size: int = 16
     """Images captioned at once."""
     part_batches: int = 32
@@ -82,6 +83,7 @@ class Plan:
             "model": {name: str(value) for name, value in dataclasses.asdict(self.model).items()},
             "weights": [file_digest(path) for path in weights],
             "options": dataclasses.asdict(self.options),
+            **({"languages": list(self.languages)} if self.languages else {}),
         }
 
 
@@ -117,14 +119,15 @@ class PartWorker:
         torch.set_num_threads(plan.cpus)
         self.plan, self.output = plan, Store(plan.output)
         captioner = load_captioner(plan.model)
-        self.job = Job(captioner, plan.options, plan.batch_size, read=Store(plan.input).read)
+        self.job = Job(captioner, plan.options, plan.batch_size, read=Store(plan.input).read, languages=plan.languages)
 
     def __call__(self, task: dict[str, Any]) -> dict[str, Any]:
         """By a task's row."""
         start = perf_counter()
         records = list(chain.from_iterable(self.job.run(json.loads(task["photographs"]))))
         name = part_name(task["part"], self.plan.format)
-        self.output.save(name, partial(FORMATS[self.plan.format], records))
+        write = FORMATS[self.plan.format]
+        self.output.save(name, lambda file: write(records, file, self.plan.languages))
         failed = sum("error" in record for record in records)
         seconds = perf_counter() - start
         return Done(task["part"], len(records), failed, seconds, socket.gethostname(), os.getpid())._asdict()

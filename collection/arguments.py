@@ -98,7 +98,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch-size", type=_COUNT, default=16, metavar="N", help="captioned at once (default 16)")
     parser.add_argument("--workers", type=_COUNT, default=2, metavar="N", help="threads that decode (default 2)")
     add_metadata_arguments(parser)
-    add_decoding_arguments(parser)
+    add_decoding_arguments(parser, several_languages=True)
     add_model_arguments(parser)
 
 

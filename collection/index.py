@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from collection.journal import STAMP, Record
-from collection.query import plain
+from collection.query import plain, spaced
 from collection.results import CollectionRefused, journal_of, records
 from collection.reviewed import People, digest_of, machines, subject_of
 from collection.reviews import Decision, Reviews, path_text
@@ -24,7 +24,7 @@ from model.files import atomic_write
 
 _SQLITE = b"SQLite format 3\0"
 _APPLICATION_ID = 0x43415054  # "CAPT": an index is known by it
-_VERSION = 3  # of the tables below
+_VERSION = 4  # of the tables below
 _BUSY_SECONDS = 10
 _TABLES = f"""
 PRAGMA application_id = {_APPLICATION_ID};
@@ -34,10 +34,11 @@ CREATE TABLE photographs (
     id INTEGER PRIMARY KEY, path TEXT NOT NULL, digest TEXT NOT NULL, modified_ns INTEGER NOT NULL,
     machine_caption TEXT NOT NULL, model TEXT NOT NULL, tags TEXT NOT NULL,
     confidence REAL, low_confidence INTEGER NOT NULL, sureness REAL NOT NULL,
-    caption TEXT NOT NULL, status TEXT NOT NULL, by TEXT NOT NULL, at TEXT NOT NULL, decision INTEGER NOT NULL
+    caption TEXT NOT NULL, status TEXT NOT NULL, by TEXT NOT NULL, at TEXT NOT NULL, decision INTEGER NOT NULL,
+    others TEXT NOT NULL
 );
 CREATE VIRTUAL TABLE captions USING fts5 (
-    caption, tags, content = photographs, content_rowid = id, tokenize = "porter unicode61 remove_diacritics 2"
+    caption, tags, others, content = photographs, content_rowid = id, tokenize = "porter unicode61 remove_diacritics 2"
 );
 """
 _AFTERWARDS = """
@@ -91,7 +92,7 @@ def _made(index: Path, file: Path, stream: IO[bytes]) -> sqlite3.Connection:
             with closing(sqlite3.connect(temporary)) as database, database:
                 database.executescript(_TABLES)
                 database.execute("INSERT INTO source VALUES (?, ?)", (state, decision))
-                database.executemany(f"INSERT INTO photographs VALUES ({', '.join('?' * 15)})", _rows(file))
+                database.executemany(f"INSERT INTO photographs VALUES ({', '.join('?' * 16)})", _rows(file))
                 database.executescript(_AFTERWARDS)
     except sqlite3.Error as error:
         raise CollectionRefused(f"the index {index} cannot be written: {error}") from error
@@ -117,18 +118,19 @@ def _catch_up(index: Path, database: sqlite3.Connection, reviews: Reviews) -> bo
 def _take_in(database: sqlite3.Connection, reviews: Reviews, decision: Decision) -> None:
     """Whatever the photographs that a decision is on have now."""
     found = database.execute(
-        "SELECT id, path, digest, machine_caption, caption, tags FROM photographs WHERE path = ? "
+        "SELECT id, path, digest, machine_caption, caption, tags, others FROM photographs WHERE path = ? "
         "OR (digest = ? AND digest <> '')",
         (path_text(decision.path), decision.digest),
     ).fetchall()
-    for id, path, digest, machine_caption, caption, tags in found:
+    for id, path, digest, machine_caption, caption, *rest in found:
         current = reviews.current(json.loads(path), digest, lambda one: has_digest(database, one))
         new = _peoples(current, machine_caption)
-        change = "INSERT INTO captions (captions, rowid, caption, tags) VALUES ('delete', ?, ?, ?)"
-        database.execute(change, (id, caption, tags))
+        change = "INSERT INTO captions (captions, rowid, caption, tags, others) VALUES ('delete', ?, ?, ?, ?)"
+        database.execute(change, (id, caption, *rest))
         settings = ", ".join(f"{name} = ?" for name in _PEOPLES)
         database.execute(f"UPDATE photographs SET {settings} WHERE id = ?", (*new, id))
-        database.execute("INSERT INTO captions (rowid, caption, tags) VALUES (?, ?, ?)", (id, new[0], tags))
+        change = "INSERT INTO captions (rowid, caption, tags, others) VALUES (?, ?, ?, ?)"
+        database.execute(change, (id, new[0], *rest))
 
 
 def has_digest(database: sqlite3.Connection, digest: str) -> bool:
@@ -174,7 +176,15 @@ def _row(number: int, record: Record, people: People) -> _Row:
         bool(record.get("low_confidence")),
         captions[0].get("mean_probability", _UNKNOWN) if confidence is None else confidence,
         *_peoples(last, machine_caption),
+        plain(_others(machine_caption, record)),
     )
+
+
+def _others(machine_caption: str, record: Record) -> str:
+    """What is searched besides the caption: other languages', and what has words only once its signs are apart."""
+    apart = spaced(machine_caption)
+    texts = [other["caption"] for other in record.get("languages", {}).values()]
+    return " · ".join([*([apart] if apart != machine_caption else []), *map(spaced, texts)])
 
 
 def _state(file: Path | int) -> list[int]:

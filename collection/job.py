@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from PIL import Image
@@ -16,6 +16,7 @@ from model.answer import describe_captions
 from model.captioner import Captioner, DecodingOptions, warn_of_ignored
 from model.errors import ImageRefused
 from model.images import decode_image, warning_of
+from model.language_tags import choose_language, find_language
 from model.style.captions import caption_images
 
 Decoded = Image.Image | Record
@@ -34,12 +35,16 @@ class Job:
     """Threads that read and decode."""
     read: Callable[[str], bytes] = read_photograph
     """From path to file; raises PhotographUnreadable."""
+    languages: Sequence[str] = ()
+    """Tags of those that captions are given in besides; what the captioner does not have is left out."""
 
     def run(self, paths: Iterable[str]) -> Iterator[list[Record]]:
         """Batches of records in the order of `paths`: {"path", "caption", "captions", …} as the API answers, without
         the picture and the timings, or {"path", "error": {"code", "message"}} for a file that cannot be captioned.
+        With several languages "languages" has, by tag, the others' answers but for the model.
         """
-        warn_of_ignored(self.captioner, self.options)
+        for options in (self.options, *(replace(self.options, language=tag) for tag in self.languages)):
+            warn_of_ignored(self.captioner, options)
         decoded = decode_ahead(paths, self.workers, self.batch_size, self.read)
         while batch := list(islice(decoded, self.batch_size)):
             yield self.describe(batch)
@@ -47,16 +52,29 @@ class Job:
     def describe(self, batch: Sequence[tuple[str, Decoded]]) -> list[Record]:
         """Of a batch that is decoded."""
         images = [found for _, found in batch if isinstance(found, Image.Image)]
-        captions = iter(caption_images(self.captioner, images, self.options) if images else ())
+        answers = iter(self._answers(images) if images else ())
         return [
-            {"path": path}
-            | (
-                describe_captions(next(captions), self.captioner) | warning_of(found)
-                if isinstance(found, Image.Image)
-                else found
-            )
+            {"path": path} | (next(answers) | warning_of(found) if isinstance(found, Image.Image) else found)
             for path, found in batch
         ]
+
+    def _answers(self, images: list[Image.Image]) -> list[Record]:
+        answers = self._say(images, self.options)
+        for tag in self._others():
+            for answer, other in zip(answers, self._say(images, replace(self.options, language=tag)), strict=True):
+                del other["model"]
+                answer.setdefault("languages", {})[tag] = other
+        return answers
+
+    def _say(self, images: list[Image.Image], options: DecodingOptions) -> list[Record]:
+        return [describe_captions(found, self.captioner) for found in caption_images(self.captioner, images, options)]
+
+    def _others(self) -> list[str]:
+        if not self.languages:
+            return []
+        had = self.captioner.capabilities.languages
+        found = dict.fromkeys(find_language([tag], had) for tag in self.languages)
+        return [tag for tag in found if tag and tag != choose_language(self.options.language, had)]
 
 
 def decode_ahead(

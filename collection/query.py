@@ -14,6 +14,7 @@ _TERM = re.compile(
     |(?:(?<!\S)(?P<field>tag|reviewed):)?(?:"(?P<phrase>[^"]*)"|(?P<word>[^\s"]+))""",
     re.VERBOSE | re.IGNORECASE,
 )
+_SIGN = r"[\u3005\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]"
 _REVIEWED = {
     "no": "status = ''",
     "yes": "status IN ('accepted', 'edited')",
@@ -66,7 +67,8 @@ class Query:
             elif field == "reviewed":
                 conditions.append(_reviewed(content))
             elif any(character.isalnum() for character in content):
-                word = f'"{term["phrase"] or content.rstrip("*")}"' + "*" * (not term["phrase"] and content[-1] == "*")
+                said = term["phrase"] or content.rstrip("*")
+                word = f'"{said if field else spaced(said)}"' + "*" * (not term["phrase"] and content[-1] == "*")
                 words.append(f"(tags : {word})" if field else word)
         if not words and not conditions:
             raise QueryRefused("Which words? A caption's, such as: dog grass.")
@@ -104,6 +106,11 @@ class Query:
 
     def _and(self, mark: str = "") -> str:
         return "".join(f" AND {mark}{condition}" for condition in self.conditions)
+
+
+def spaced(text: str) -> str:
+    """With blanks around every ideograph and kana: each is a word, and several are a phrase."""
+    return re.sub(rf"\s*({_SIGN})\s*", r" \1 ", text).strip() if re.search(_SIGN, text) else text
 
 
 def _reviewed(text: str) -> str:

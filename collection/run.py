@@ -22,7 +22,7 @@ from collection.reviewed import People
 from collection.stamps import StampedReader
 from collection.tally import Tally
 from collection.walk import STANDARD_INPUT, find_photographs, read_list
-from model.arguments import decoding_options, model_settings
+from model.arguments import decoding_options, model_settings, other_languages
 from model.registry import load_captioner, model_files
 
 
@@ -40,7 +40,8 @@ class Run:
 
     def __call__(self) -> int:
         """The exit status. Raises OptionRefused, JournalRefused, NothingToCaption, OutputsCollide, LOADING_ERRORS."""
-        self.options = decoding_options(self.parsed)
+        self.options, self.languages = decoding_options(self.parsed), other_languages(self.parsed)
+        self.format.add_languages(self.languages)
         self.find = self._finder()
         self._refuse_collisions()
         if not self.parsed.output:
@@ -155,7 +156,8 @@ class Run:
 
     def _job(self) -> Job:
         captioner = load_captioner(model_settings(self.parsed))
-        return Job(captioner, self.options, self.parsed.batch_size, self.parsed.workers, self.reader.read)
+        size, workers = self.parsed.batch_size, self.parsed.workers
+        return Job(captioner, self.options, size, workers, self.reader.read, self.languages)
 
     def _weights(self) -> Weights:
         found = ((str(path.absolute()), path.stat()) for path in model_files(model_settings(self.parsed)))
@@ -173,6 +175,7 @@ class Run:
             "batch_size": self.parsed.batch_size,
             **(self.writer.identity() if self.writer else {}),
             **dataclasses.asdict(self.options),
+            **({"languages": list(self.languages)} if self.languages else {}),
         }
 
     def _refuse_other(self, finished: Finished, run: dict[str, Any]) -> None:

@@ -32,6 +32,7 @@ def describe_captions(captions: Sequence[Caption], captioner: Captioner) -> dict
     return {
         "caption": captions[0].text,
         "captions": [_describe_caption(caption) for caption in captions],
+        "language": captions[0].language,
         "confidence": _rounded(captions[0].confidence),
         "low_confidence": captions[0].low_confidence,
         "tags": [{"name": tag.name, "probability": round(tag.probability, 4)} for tag in captions[0].tags],
@@ -40,13 +41,15 @@ def describe_captions(captions: Sequence[Caption], captioner: Captioner) -> dict
 
 
 def text_lines(path: str, answer: Mapping[str, Any]) -> Iterator[str]:
-    """A line a caption, for reading; none of an answer that has an error instead."""
+    """A line a caption, and one for each other language, for reading; none of an answer that has an error instead."""
     captions = answer.get("captions", [])
     for caption in captions:
         odds = f"  ({caption['mean_probability']:.0%} a word)" if len(captions) > 1 else ""
         doubt = "  (low confidence: look at it)" if answer["low_confidence"] else ""
         warning = f"  ({WARNINGS[answer['warning']]})" if "warning" in answer else ""
         yield f"{path}: {caption['text']}{odds}{doubt}{warning}\n"
+    for tag, other in answer.get("languages", {}).items():
+        yield f"{path} ({tag}): {other['caption']}\n"
 
 
 def describe_moment(image: Image.Image, stopwatch: Stopwatch, *, include_image: bool) -> dict[str, Any]:

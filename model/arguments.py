@@ -64,18 +64,36 @@ def count_up_to(most: int) -> Callable[[str], int]:
     return count
 
 
-def add_decoding_arguments(parser: argparse.ArgumentParser) -> None:
+def add_decoding_arguments(parser: argparse.ArgumentParser, *, several_languages: bool = False) -> None:
     """One a field of DecodingOptions."""
     group = parser.add_argument_group("how captions are chosen")
     for option in dataclasses.fields(DecodingOptions):
         flag = "--" + option.name.replace("_", "-")
-        if option.type == "bool":
+        if option.name == "language" and several_languages:
+            more = "; with commas, or given several times, of several: the first is the caption's"
+            group.add_argument(
+                flag, action="append", help=f"{option.metadata['help']} (default {option.default}){more}"
+            )
+        elif option.type == "bool":
             group.add_argument(flag, action="store_const", const="true", help=option.metadata["help"])
         else:
             group.add_argument(flag, help=f"{option.metadata['help']} (default {option.default})")
 
 
+def other_languages(parsed: argparse.Namespace) -> tuple[str, ...]:
+    """Those that are asked for besides the options' own. Raises OptionRefused."""
+    return tuple(DecodingOptions(language=tag).language for tag in _languages(parsed)[1:])
+
+
+def _languages(parsed: argparse.Namespace) -> list[str]:
+    """Once each, the empty ones for the default."""
+    given = [tag.strip() for text in parsed.language or [""] for tag in text.split(",")]
+    return list(dict.fromkeys(tag or DecodingOptions.language for tag in given))
+
+
 def decoding_options(parsed: argparse.Namespace) -> DecodingOptions:
     """Raises OptionRefused."""
     given = {field.name: getattr(parsed, field.name) for field in dataclasses.fields(DecodingOptions)}
+    if isinstance(parsed.language, list):
+        given["language"] = _languages(parsed)[0]
     return DecodingOptions.parse({name: text for name, text in given.items() if text is not None})

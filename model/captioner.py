@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 from PIL import Image
 
 from model.errors import OptionRefused
-from model.language_tags import LONGEST, PATTERN
+from model.language_tags import LONGEST, PATTERN, find_language
 from model.names import unknown
 
 if TYPE_CHECKING:
@@ -101,7 +101,11 @@ class DecodingOptions:
         "caption: in the model's own words; alt: alt text to publish, of at most 125 characters",
         choices=("caption", "alt"),
     )
-    gendered: bool = _option(False, "keep words that tell people's gender (alt)", styles=("alt",))
+    gendered: bool = _option(
+        False,
+        "keep words that tell people's gender (alt); captions in other languages than English always do",
+        styles=("alt",),
+    )
 
     def __post_init__(self) -> None:
         for option in dataclasses.fields(self):
@@ -293,6 +297,9 @@ def warn_of_ignored(captioner: Captioner, options: DecodingOptions) -> None:
     """Logs, once for each back end, an option that is asked for and that it cannot heed."""
     if options.attention and not captioner.capabilities.attention:
         _warn_once(captioner.name, "attention")
+    is_wished = options.language != DecodingOptions.language
+    if is_wished and not find_language([options.language], captioner.capabilities.languages):
+        _warn_once(captioner.name, "language, where it is none of its own")
 
 
 @cache

@@ -6,7 +6,7 @@ import os
 
 from flask import Flask, Response
 
-from service import about, access, adapters, errors, reviews, routes, search
+from service import about, access, adapters, captioning, errors, reviews, routes, search
 from service.engine.supervisor import Supervisor
 from service.intake.body import OVERHEAD
 from service.observability import request_log
@@ -39,6 +39,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the order of the contract is the order for reading
     request_log.register(app)
     access.register(app, settings)
+    captioning.register(app)
     host = Supervisor(settings)
     app.extensions["captioner"] = host
     app.register_blueprint(routes.blueprint)

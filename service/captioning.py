@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from flask import current_app, request
+from flask import Flask, Response, current_app, g, request
 
 from model.captioner import DecodingOptions
 from service.clients import PatientSocket
@@ -21,6 +21,17 @@ def current_host() -> Supervisor:
     return host
 
 
+def register(app: Flask) -> None:
+    @app.after_request
+    def tell_language(response: Response) -> Response:
+        """For doors whose answers have no place for it, too."""
+        if "language" in g:
+            response.content_language.add(g.language)
+            if current_host().settings.accept_language:
+                response.vary.add("Accept-Language")
+        return response
+
+
 def check_count(photographs: int) -> None:
     """Raises BadRequest where they are more than one request may have."""
     most = min(MAX_IMAGES, current_host().settings.max_queue)
@@ -35,6 +46,7 @@ def caption(uploads: Sequence[Upload], options: DecodingOptions) -> list[Caption
     for outcome in outcomes:
         if isinstance(outcome, Captioned):
             note(outcome.stopwatch.milliseconds, outcome.batch)
+            g.language = outcome.answer["language"]
     return outcomes
 
 

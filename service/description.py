@@ -77,5 +77,7 @@ def describe_option(option: dataclasses.Field[Any]) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": kinds.get(str(option.type), "string"), "description": option.metadata["help"]}
     if "choices" in option.metadata:
         schema["enum"] = list(option.metadata["choices"])
+    if "pattern" in option.metadata:
+        schema |= {"pattern": option.metadata["pattern"], "maxLength": option.metadata["longest"]}
     schema |= {bound: option.metadata[bound] for bound in ("minimum", "maximum") if bound in option.metadata}
     return schema if option.default is None else schema | {"default": option.default}

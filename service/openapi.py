@@ -60,7 +60,9 @@ def _doors(settings: Settings) -> tuple[Door, ...]:
             f"Send it as a file in the field {' or '.join(IMAGE_FIELDS)}: {', '.join(formats())}, at most "
             f"{limit['upload_bytes'] / _MEGABYTE:g} MB and {limit['pixels'] / 1e6:g} megapixels; or as the body; "
             "or as JSON, in base64. Options go into the form, the JSON or the address, which comes first; an empty one "
-            "means its default. With beam, num_captions is at most beam_size; with greedy it is 1. Who accepts "
+            "means its default. With beam, num_captions is at most beam_size; with greedy it is 1. "
+            + _accepted(settings)
+            + "Who accepts "
             "text/plain gets the caption alone.",
             json_of("Answer") | {"text/plain": {"type": "string"}},
             method="post",
@@ -120,6 +122,10 @@ def _doors(settings: Settings) -> tuple[Door, ...]:
     )
 
 
+def _accepted(settings: Settings) -> str:
+    return "Accept-Language stands for a language that is not named. " if settings.accept_language else ""
+
+
 def _operation(door: Door, settings: Settings, server: str) -> dict[str, Any]:
     guarded = bool(settings.api_key) and door.endpoint not in access.OPEN
     limited = bool(settings.rate_limit) and door.endpoint not in access.OPEN | access.FREE and door.method == "post"
@@ -135,7 +141,8 @@ def _operation(door: Door, settings: Settings, server: str) -> dict[str, Any]:
         operation["parameters"] = [_parameter(door, name, schema) for name, schema in door.parameters.items()]
     if door.body:
         operation["requestBody"] = {"required": True, "content": door.body}
-    told = ("RateLimit-Policy", "RateLimit") if limited else ()
+    told: tuple[str, ...] = ("RateLimit-Policy", "RateLimit") if limited else ()
+    told += ("Content-Language",) if set(CAPTIONING) <= set(door.failures) and door.endpoint not in access.FREE else ()
     operation["responses"] = {"200": _response("Done.", door.answer, *told)} | _failures(door, codes)
     if door.endpoint in ("captions.health", "captions.ready"):
         operation["responses"]["503"] = _response("Not ready.", door.answer)
@@ -202,6 +209,7 @@ _HEADERS = {
     "Retry-After": {"description": "seconds", "required": True, "schema": {"type": "integer", "minimum": 1}},
     "RateLimit-Policy": {"description": "limits by name: q requests in w seconds", "required": True, "schema": _LIMITS},
     "RateLimit": {"description": "what is left: r requests, until t seconds", "required": True, "schema": _LIMITS},
+    "Content-Language": {"description": "of the captions, where there are any", "schema": schemas.LANGUAGE},
     "Allow": {"description": "the methods that there are", "required": True, "schema": {"type": "string"}},
     "WWW-Authenticate": {"description": "the scheme", "required": True, "schema": {"type": "string"}},
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -12,9 +13,11 @@ from model.images import LONGEST_SIDE
 from service.captioning import caption, current_host
 from service.controls import controls
 from service.description import formats, media_types
-from service.engine.supervisor import Captioned
+from service.engine.supervisor import Captioned, NotReady
 from service.errors import BadRequest, explain
+from service.intake.options import accepted_languages
 from service.intake.request import read_request
+from service.words import choose_words, languages
 
 blueprint = Blueprint("captions", __name__)
 
@@ -22,14 +25,32 @@ _ENDINGS = (".heic", ".heif")  # of what not every system knows the kind of
 
 
 @blueprint.get("/")
-def page() -> str:
-    return render_template(
+def page() -> Response:
+    language, words = choose_words(accepted_languages())
+    html = render_template(
         "index.html",
+        language=language,
+        say=words.__getitem__,
+        names={tag: its["name"] for tag, its in languages().items()},
+        caption_languages=" ".join(_caption_languages()),
         controls=controls(),
         accepted=",".join((*media_types(), *(_ENDINGS if "HEIC" in formats() else ()))),
         longest_side=LONGEST_SIDE,
         max_upload_bytes=current_app.config["MAX_UPLOAD_BYTES"],
     )
+    response = Response(html, content_type="text/html; charset=utf-8")
+    response.content_language.add(language)
+    response.vary.add("Accept-Language")
+    return response
+
+
+def _caption_languages() -> Sequence[str]:
+    """None while they are not known: the page asks again."""
+    try:
+        languages: Sequence[str] = current_host().capabilities["languages"]
+    except NotReady:
+        return ()
+    return languages
 
 
 @blueprint.get("/health")

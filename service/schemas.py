@@ -9,6 +9,7 @@ from typing import Any
 from model.captioner import DecodingOptions
 from model.confidence import LOW_CONFIDENCE
 from model.images import WARNINGS
+from model.language_tags import PATTERN
 from service.description import describe_option, formats
 from service.errors import CODES
 from service.intake.request import IMAGE_FIELDS
@@ -41,6 +42,11 @@ _OF_ONE = (
 )
 """What can be wrong with one photograph of several."""
 _COUNT: Schema = {"type": "integer", "minimum": 1}
+LANGUAGE: Schema = {
+    "type": "string",
+    "pattern": PATTERN,
+    "description": "of the captions, as a BCP 47 tag: English where the one that was asked for is not had",
+}
 _DIGEST: Schema = {"type": "string", "description": "SHA-256 of the weights", "examples": ["sha256:165ef312…"]}
 
 
@@ -132,6 +138,7 @@ def _answers() -> dict[str, Schema]:
     captions: dict[str, Schema] = {
         "caption": {"type": "string", "description": "the best caption"},
         "captions": list_of(reference("Caption"), minItems=1, description="best first"),
+        "language": LANGUAGE,
         "confidence": _CONFIDENCE,
         "low_confidence": {
             "type": "boolean",
@@ -222,7 +229,10 @@ def _info() -> Schema:
                             flag: {"type": "boolean"}
                             for flag in ("attention", "low_confidence", "second_look", "prompt")
                         }
-                        | {"languages": list_of({"type": "string"}), "batch_size": _COUNT},
+                        | {
+                            "languages": list_of({"type": "string", "pattern": PATTERN}, minItems=1),
+                            "batch_size": _COUNT,
+                        },
                     },
                 }
             ),

@@ -44,6 +44,8 @@ class Settings:
     """Processes of gunicorn, each with a captioner of its own: on a CPU one already uses all cores."""
     api_key: str = field(default="", repr=False)
     """Where set, captions and metrics are given only to who sends it, as a bearer token or as X-API-Key."""
+    accept_language: bool = False
+    """Whether captions are in the language of a request's Accept-Language, where it asks for none by name."""
     cors_origins: str = ""
     """Sites whose pages may ask, with commas between: https://example.org, or * for all."""
     rate_limit: str = ""

@@ -1,5 +1,7 @@
 // The service's API, as the page uses it. XMLHttpRequest, because fetch tells nothing of an upload's progress.
 
+import { Problem } from "./words.js";
+
 /** The answer of /predict. `onProgress` gets the part sent, 0 to 1. Throws an Error with words for the person. */
 export function requestCaptions(photograph, options, { signal, onProgress }) {
   const form = new FormData();
@@ -16,9 +18,9 @@ export function requestCaptions(photograph, options, { signal, onProgress }) {
     request.addEventListener("load", () => {
       const answer = request.response; // null where it is not JSON: a proxy's page, say
       if (request.status === 200 && answer) resolve(answer);
-      else reject(new Error(answer?.error?.message ?? `The service answered with status ${request.status}.`));
+      else reject(refusal(request.status, answer));
     });
-    request.addEventListener("error", () => reject(new Error(unreachable())));
+    request.addEventListener("error", () => reject(unreachable()));
     request.addEventListener("abort", () => reject(signal.reason));
     signal.addEventListener("abort", () => request.abort());
     request.send(form);
@@ -28,7 +30,10 @@ export function requestCaptions(photograph, options, { signal, onProgress }) {
 /** There only where the service has one. */
 export const apiKey = () => document.getElementById("api-key")?.value;
 
-const unreachable = () =>
-  navigator.onLine
-    ? "The service cannot be reached. Is it running?"
-    : "You are offline. Retry when the network is back.";
+/** What the service says of a failure, in the page's language where it can. */
+export function refusal(status, answer) {
+  const { code, message } = answer?.error ?? {};
+  return message ? new Problem(`error.${code}`, { message }) : new Problem("status", { status: String(status) });
+}
+
+export const unreachable = () => new Problem(navigator.onLine ? "unreachable" : "offline");

@@ -6,6 +6,7 @@ import { download, toCsv, toJson } from "./download.js";
 import { startIntake } from "./intake.js";
 import { createQueue } from "./queue.js";
 import { startSettings } from "./settings.js";
+import { say, tell } from "./words.js";
 
 const AT_ONCE = 2; // one travels while the service looks at the other
 
@@ -16,14 +17,14 @@ const cards = []; // the session: in the order given, and in this tab only
 const context = {
   inTurn: createQueue(AT_ONCE),
   limits: { longestSide: Number(longestSide), maxBytes: Number(maxBytes), accepted: $("choose").accept.split(",") },
-  changed: tell,
+  changed: count,
   removed(card) {
     const at = cards.indexOf(card);
     cards.splice(at, 1);
     card.element.remove();
     if (cards.length) cards[Math.min(at, cards.length - 1)].focus();
     else $("choose").focus();
-    tell();
+    count();
   },
 };
 
@@ -36,12 +37,12 @@ function take(files) {
   given[0].element.scrollIntoView({ block: "nearest", behavior: calm ? "auto" : "smooth" });
 }
 
-function tell() {
+function count() {
   $("session").hidden = !cards.length;
   $("again-all").hidden = !cards.length;
   const settled = cards.filter((card) => card.settled).length;
-  const all = cards.length === 1 ? "1 photograph" : `${cards.length} photographs`;
-  $("count").textContent = settled < cards.length ? `${settled} of ${cards.length} done` : all;
+  if (settled < cards.length) tell($("count"), "some_done", { done: settled, all: cards.length });
+  else tell($("count"), "photographs", { count: cards.length });
 }
 
 $("again-all").addEventListener("click", () => cards.forEach((card) => card.run()));
@@ -51,7 +52,7 @@ $("json").addEventListener("click", () =>
 );
 $("clear").addEventListener("click", () => {
   for (const card of [...cards]) card.remove();
-  announce("All photographs are cleared.");
+  announce(say("cleared"));
 });
 startSettings();
 startIntake(take);

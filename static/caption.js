@@ -1,8 +1,8 @@
 // A caption word by word: how sure the model was of each, where it looked, and a walk through all of them.
 
-const MILLISECONDS_A_WORD = 750;
+import { tell } from "./words.js";
 
-export const percent = (probability) => `${Math.round(probability * 100)} %`;
+const MILLISECONDS_A_WORD = 750;
 
 export class CaptionView {
   #element;
@@ -31,29 +31,27 @@ export class CaptionView {
       button.addEventListener("blur", () => this.#rest());
       button.addEventListener("click", () => button.focus()); // not every browser does so for a tap
     });
-    const gap = (text) => (text === "'s" ? "" : " ");
-    this.#element.replaceChildren(
-      ...this.#words.flatMap(({ button }, at) => [at ? gap(button.textContent) : "", button]),
-    );
+    const gap = (at) => (at && hasBlank(caption.words[at - 1].text, caption.words[at].text) ? " " : "");
+    this.#element.replaceChildren(...this.#words.flatMap(({ button }, at) => [gap(at), button]));
   }
 
   stop() {
     clearTimeout(this.#timer);
     this.#timer = 0;
-    this.#label("Play", "#play");
+    this.#label("play");
     this.#rest();
   }
 
   #play(at = 0) {
     if (at === this.#words.length) return this.stop();
-    if (at === 0) this.#label("Stop", "#stop");
+    if (at === 0) this.#label("stop");
     this.#look(this.#words[at]);
     this.#timer = setTimeout(() => this.#play(at + 1), MILLISECONDS_A_WORD);
   }
 
-  #label(text, icon) {
-    this.#playButton.querySelector("span").textContent = text;
-    this.#playButton.querySelector("use").setAttribute("href", icon);
+  #label(name) {
+    tell(this.#playButton.querySelector("span"), name);
+    this.#playButton.querySelector("use").setAttribute("href", `#${name}`);
   }
 
   #look(word) {
@@ -79,13 +77,17 @@ export class CaptionView {
   }
 }
 
+/** Between a dog and 's there is none, nor after l', nor where a sign is a word. */
+const hasBlank = (before, word) => word !== "'s" && !/['’]$/.test(before) && !/\p{Script=Han}/u.test(before + word);
+
 function wordButton(word) {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "word";
   button.textContent = word.text;
-  button.setAttribute("aria-label", `${word.text}, ${percent(word.probability)} sure`);
-  button.title = `${percent(word.probability)} sure`;
+  const values = { word: word.text, part: word.probability };
+  tell(button, "word_sure", values, "label");
+  tell(button, "sure", values, "title");
   button.style.setProperty("--sure", `${word.probability * 100}%`);
   return button;
 }

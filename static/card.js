@@ -2,11 +2,12 @@
 
 import { announce } from "./announce.js";
 import { requestCaptions } from "./api.js";
-import { CaptionView, percent } from "./caption.js";
+import { CaptionView } from "./caption.js";
 import { asAttribute, copy } from "./copy.js";
 import { Heat } from "./heat.js";
 import { prepare } from "./photograph.js";
-import { currentSettings } from "./settings.js";
+import { currentSettings, learnLanguages } from "./settings.js";
+import { Problem, say, tell } from "./words.js";
 
 let made = 0; // for headings' ids
 
@@ -66,18 +67,18 @@ export class Card {
     const { signal } = (this.#running = new AbortController());
     this.#answer = this.#settings = null;
     this.#view.stop();
-    this.#enter("waiting", "Waiting for its turn…");
+    this.#enter("waiting", "waiting");
     try {
       const answer = await this.#context.inTurn(() => this.#send(signal), signal);
       if (!signal.aborted) this.#show(answer);
     } catch (error) {
-      if (!signal.aborted) this.#fail("failed", error.message);
+      if (!signal.aborted) this.#fail("failed", error);
     }
   }
 
   cancel() {
     this.#running.abort();
-    this.#fail("cancelled", "Cancelled.");
+    this.#fail("cancelled", new Problem("cancelled"));
   }
 
   remove() {
@@ -93,16 +94,16 @@ export class Card {
 
   async #send(signal) {
     const { limits } = this.#context;
-    this.#enter("preparing", "Making it ready…");
+    this.#enter("preparing", "preparing");
     this.#photograph ??= await prepare(this.#file, limits);
     signal.throwIfAborted();
     const { blob, asSeen } = this.#photograph;
-    if (blob.size > limits.maxBytes) throw new Error(`It is too large: at most ${limits.maxBytes / 2 ** 20} MB.`);
+    if (blob.size > limits.maxBytes) throw new Problem("too_large", { megabytes: limits.maxBytes / 2 ** 20 });
     if (blob !== this.#file) this.#picture = URL.createObjectURL(blob); // far less to hold than what the camera gave
     this.#settings = currentSettings();
-    this.#enter("sending", "Sending…", 0);
+    this.#enter("sending", "sending", 0);
     const onProgress = (part) =>
-      part < 1 ? this.#enter("sending", `Sending… ${percent(part)}`, part) : this.#enter("looking", "Looking at it…");
+      part < 1 ? this.#enter("sending", "sending_part", part) : this.#enter("looking", "looking");
     const options = { ...this.#settings, attention: true, include_image: !asSeen };
     return requestCaptions(blob, options, { signal, onProgress });
   }
@@ -111,7 +112,9 @@ export class Card {
     this.#answer = answer;
     if (answer.image) this.#picture = answer.image;
     this.#find(".note").hidden = !answer.low_confidence;
-    this.#find(".confidence").textContent = inWords(answer.confidence);
+    const part = answer.confidence;
+    tell(this.#find(".confidence"), part === null ? "" : "confident", { part, hundredths: Math.round(part * 100) });
+    for (const place of this.element.querySelectorAll(".caption, .ranking ol, .tags")) place.lang = answer.language;
     this.#find(".tags").replaceChildren(...answer.tags.map(chip));
     this.#find(".cut-off").hidden = answer.warning !== "truncated";
     const items = answer.captions.map((caption) => this.#ranked(caption));
@@ -119,7 +122,8 @@ export class Card {
     this.#find(".ranking ol").replaceChildren(...items);
     this.#choose(answer.captions[0]);
     const { name, device } = answer.model;
-    this.#find(".fine").textContent = `${name} on ${device}, ${Math.round(answer.timing_ms.total)} ms`;
+    tell(this.#find(".fine"), "by_model", { name, device, milliseconds: Math.round(answer.timing_ms.total) });
+    learnLanguages();
     this.#enter("done");
     const notes = [...this.element.querySelectorAll(":is(.note, .cut-off):not([hidden])")];
     announce(`${this.#file.name}: ${this.#find("img").alt}${notes.map((note) => `. ${note.textContent}`).join("")}`);
@@ -129,11 +133,9 @@ export class Card {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "plain";
-    const [text, odds] = [caption.text, percent(caption.mean_probability)].map((content) => {
-      const span = document.createElement("span");
-      span.textContent = content;
-      return span;
-    });
+    const [text, odds] = [document.createElement("span"), document.createElement("span")];
+    text.textContent = caption.text;
+    tell(odds, "percent", { part: caption.mean_probability });
     odds.className = "odds";
     button.append(text, " ", odds);
     button.addEventListener("click", () => this.#choose(caption));
@@ -145,30 +147,34 @@ export class Card {
   #choose(caption) {
     this.#caption = caption;
     this.#view.show(caption);
-    this.#find(".support").textContent = supportOf(caption);
-    const told = this.#find(".told");
-    const doubted = this.#answer.low_confidence && caption === this.#answer.captions[0];
-    told.textContent = (doubted && perhaps(this.#answer.tags)) || caption.text;
-    told.hidden = told.textContent === caption.text && this.#settings.style !== "alt"; // the words alone say the same
-    this.#find("img").alt = told.textContent;
+    this.#find(".support").replaceChildren(...supportOf(caption));
+    const { low_confidence, captions, tags, language } = this.#answer;
+    const perhaps = low_confidence && caption === captions[0] && tags.slice(0, PERHAPS).map(({ name }) => name);
+    const [told, image] = [this.#find(".told"), this.#find("img")];
+    for (const [element, part] of [[told, "text"], [image, "alt"]]) {
+      tell(element, perhaps?.length ? "perhaps" : "", { words: perhaps }, part);
+      element.lang = perhaps?.length ? "" : language;
+    }
+    if (!perhaps?.length) told.textContent = image.alt = caption.text;
+    told.hidden = !perhaps?.length && this.#settings.style !== "alt"; // the words alone say the same
     const at = this.#answer.captions.indexOf(caption);
     this.element.querySelectorAll(".ranking button").forEach((b, i) => b.setAttribute("aria-pressed", i === at));
   }
 
-  #fail(state, message) {
-    this.#error = message;
-    this.#find(".error").textContent = message;
+  #fail(state, error) {
+    this.#error = error.message;
+    tell(this.#find(".error"), error.key ?? "error.unknown", error.values ?? { message: error.message });
     this.#enter(state);
-    announce(`${this.#file.name}: ${message}`);
+    announce(`${this.#file.name}: ${error.message}`);
   }
 
-  /** `part` is how much is done, 0 to 1, where that is known. */
-  #enter(state, text = "", part) {
+  /** `key` is of what is said of it, `part` how much is done, 0 to 1, where that is known. */
+  #enter(state, key = "", part) {
     const held = this.element.contains(document.activeElement);
     if (state !== "failed" && state !== "cancelled") this.#error = "";
     this.state = this.element.dataset.state = state;
     this.#find("article").setAttribute("aria-busy", !this.settled);
-    this.#find(".state").textContent = text;
+    tell(this.#find(".state"), key, { part });
     const progress = this.#find("progress");
     if (part === undefined) progress.removeAttribute("value");
     else progress.value = part;
@@ -204,23 +210,22 @@ export class Card {
 function chip({ name, probability }) {
   const item = document.createElement("li");
   item.textContent = name;
-  item.title = `${percent(probability)} likely`;
+  tell(item, "likely", { part: probability }, "title");
   return item;
 }
 
-/** What is likely there whether or not the sentence is right; nothing without tags. */
-const perhaps = (tags) => tags.length && `Perhaps: ${tags.slice(0, PERHAPS).map(({ name }) => name).join(", ")}`;
-
-function inWords(confidence) {
-  if (confidence === null) return "";
-  const told = `${Math.round(confidence * 100)} of 100 captions like it are right in at least half of what they name.`;
-  return `${percent(confidence)} confident: ${told}`;
-}
-
-/** Which of the caption's words the photograph supports by a second look, in a sentence; nothing without one. */
+/** Which of the caption's words the photograph supports by a second look, in sentences; none without one. */
 function supportOf({ words }) {
   const judged = words.filter(({ support }) => support !== undefined);
-  const named = (kept) => [...new Set(judged.filter(kept).map(({ text }) => text))].join(", ");
-  const [seen, unseen] = [named(({ support }) => support >= SUPPORTED), named(({ support }) => support < SUPPORTED)];
-  return [seen && `A second look sees: ${seen}.`, unseen && `It is not sure of: ${unseen}.`].filter(Boolean).join(" ");
+  const sentence = (key, kept) => {
+    const names = [...new Set(judged.filter(kept).map(({ text }) => text))];
+    if (!names.length) return [];
+    const span = document.createElement("span");
+    tell(span, key, { words: names });
+    return [span, " "];
+  };
+  return [
+    ...sentence("seen", ({ support }) => support >= SUPPORTED),
+    ...sentence("unseen", ({ support }) => support < SUPPORTED),
+  ];
 }

@@ -1,15 +1,16 @@
 // Text to the clipboard, and what the button says of it.
 
 import { announce } from "./announce.js";
+import { say, tell } from "./words.js";
 
 const MILLISECONDS_SHOWN = 1500;
 
 export async function copy(button, text) {
-  const label = (button.dataset.label ??= button.textContent);
-  const result = (await write(text)) ? "Copied" : "Copying is not allowed";
-  button.textContent = result;
-  announce(result);
-  setTimeout(() => (button.textContent = label), MILLISECONDS_SHOWN);
+  const before = (button.dataset.before ??= button.dataset.text);
+  const result = (await write(text)) ? "copied" : "not_copied";
+  tell(button, result);
+  announce(say(result));
+  setTimeout(() => tell(button, before), MILLISECONDS_SHOWN);
 }
 
 async function write(text) {

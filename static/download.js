@@ -1,6 +1,6 @@
 // The session as a file, made in the browser of what the cards hold.
 
-const COLUMNS = ["file", "caption", "mean_probability", "confidence", "low_confidence", "tags", "alternatives", "model", "settings", "error", "warning"];
+const COLUMNS = ["file", "caption", "mean_probability", "confidence", "low_confidence", "tags", "language", "alternatives", "model", "settings", "error", "warning"];
 
 export function toJson(records) {
   return JSON.stringify(records, null, 2);
@@ -22,6 +22,7 @@ function row({ file, caption, answer, settings, error }) {
     chosen?.confidence,
     answer?.low_confidence,
     answer?.tags.map(({ name }) => name).join(", "),
+    answer?.language,
     others?.join(" | "),
     answer && `${answer.model.name} ${answer.model.digest}`,
     settings && new URLSearchParams(settings),

@@ -1,13 +1,14 @@
 // The ways in: drop anywhere, choose, take with the camera, paste.
 
 import { announce } from "./announce.js";
+import { say, tell } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 
 /** `take` gets an array of files, in the order given, whichever way they came. */
 export function startIntake(take) {
   const give = (files) => {
-    note(files.length ? "" : "There is no photograph in that.");
+    note(files.length ? "" : "none_given");
     if (files.length) take(files);
   };
   for (const input of [$("choose"), $("take")]) {
@@ -25,7 +26,7 @@ export function startIntake(take) {
     try {
       give(await readClipboard());
     } catch {
-      note("The clipboard cannot be read from here; press Ctrl or ⌘ and V instead.");
+      note("no_clipboard");
     }
   });
 }
@@ -54,13 +55,13 @@ async function readClipboard() {
   const files = [];
   for (const item of await navigator.clipboard.read()) {
     const type = item.types.find((name) => name.startsWith("image/"));
-    if (type) files.push(new File([await item.getType(type)], "pasted photograph", { type }));
+    if (type) files.push(new File([await item.getType(type)], say("pasted"), { type }));
   }
   return files;
 }
 
-function note(text) {
-  $("intake-note").textContent = text;
-  $("intake-note").hidden = !text;
-  if (text) announce(text);
+function note(key) {
+  tell($("intake-note"), key);
+  $("intake-note").hidden = !key;
+  if (key) announce(say(key));
 }

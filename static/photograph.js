@@ -1,5 +1,7 @@
 // A file to what is sent of it. The model looks at far less than a camera gives: large photographs are made smaller.
 
+import { Problem } from "./words.js";
+
 const QUALITY = 0.9;
 
 /**
@@ -42,6 +44,6 @@ async function assertReadable(file) {
   try {
     await file.slice(0, 1).arrayBuffer();
   } catch {
-    throw new Error("This cannot be read: it is a folder, or the file is gone.");
+    throw new Problem("unreadable");
   }
 }

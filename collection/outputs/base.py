@@ -32,6 +32,7 @@ class Format(ABC):
     """Each photograph gets an `output` of its own; no two may get one."""
     advice: ClassVar[str] = ""
     """What to do where two would."""
+    languages: Sequence[str] = ()
     options: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """What may be chosen of it on the command line: names of the constructor's arguments, and argparse's of each."""
 
@@ -40,6 +41,10 @@ class Format(ABC):
         of that: a caption, or an error.
         """
         return None
+
+    def add_languages(self, tags: Sequence[str]) -> None:
+        """Records have captions in these, too, as far as the captioner has them."""
+        self.languages = tags
 
     def output(self, path: str) -> Output:
         """The file that the photograph gets for itself, where it gets one."""
@@ -58,7 +63,7 @@ class Lines(Format):
     """A format of text lines, for standard output and for files."""
 
     takes_file = True
-    header: ClassVar[str] = ""
+    header: str = ""
     """The lines before all others, with their ends."""
 
     def __init__(self) -> None:
@@ -81,6 +86,14 @@ class Lines(Format):
         """In UTF-8; a name that is none as it came in."""
         file.write(self.header.encode())
         file.writelines(line.encode(errors="surrogateescape") for line in self.lines(records))
+
+
+def texts_by_language(record: Record) -> dict[str, str]:
+    """Captions by tag, the record's own first; none where there is none."""
+    if "caption" not in record:
+        return {}
+    others = {tag: other["caption"] for tag, other in record.get("languages", {}).items()}
+    return {record.get("language", ""): record["caption"]} | others
 
 
 def problem(record: Record) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from collection.journal import Record
-from collection.outputs.base import Lines, problem
+from collection.outputs.base import Lines, problem, texts_by_language
+from model.language_tags import find_language
 
 
 def _row(cells: Iterable[str | float]) -> str:
@@ -21,19 +22,26 @@ def _guarded(cell: str) -> str:
     return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
+_COLUMNS = (
+    *("path", "caption", "mean_probability", "confidence", "low_confidence"),
+    *("tags", "alternatives", "error", "warning"),
+    *("reviewed", "reviewed_by", "reviewed_at", "machine_caption"),
+    "language",
+)
+
+
 class Csv(Lines):
     help = "for a spreadsheet"
-    header = _row(
-        (
-            *("path", "caption", "mean_probability", "confidence", "low_confidence"),
-            *("tags", "alternatives", "error", "warning"),
-            *("reviewed", "reviewed_by", "reviewed_at", "machine_caption"),
-        )
-    )
+    header = _row(_COLUMNS)
+
+    def add_languages(self, tags: Sequence[str]) -> None:
+        super().add_languages(tags)
+        self.header = _row((*_COLUMNS, *(f"caption_{tag}" for tag in tags)))
 
     def lines(self, records: Iterable[Record]) -> Iterator[str]:
         for record in records:
             best, *others = record.get("captions") or [{}]
+            texts = texts_by_language(record)
             yield _row(
                 (
                     record["path"],
@@ -49,5 +57,7 @@ class Csv(Lines):
                     record.get("reviewed_by", ""),
                     record.get("reviewed_at", ""),
                     record.get("machine_caption", ""),
+                    record.get("language", ""),
+                    *(texts.get(find_language([tag], texts) or "", "") for tag in self.languages),
                 )
             )

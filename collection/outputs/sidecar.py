@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from collection.collisions import Output, beside
 from collection.journal import STAMP, Record, record_line
-from collection.outputs.base import Format, problem, report_problems, report_warnings
+from collection.outputs.base import Format, problem, report_problems, report_warnings, texts_by_language
 from collection.stamps import Stamp, is_same, refreshed
 from model.files import atomic_write, file_digest
 
@@ -94,7 +94,8 @@ class Sidecar(Format):
             kept = {note["text"] for note in own if note.get("is_persons")}
             replaceable = own if is_persons or self.knows_people else [one for one in own if one["text"] not in kept]
             may_write = "caption" in record and (digest is None or _is_ours(digest, replaceable))
-            content = (record["caption"] + "\n").encode() if may_write and record["caption"] else None
+            said = "".join(f"{one}\n" for one in texts_by_language(record).values())
+            content = said.encode() if may_write and record["caption"] else None
             # Before the text: one that is killed in between is found to be without it, or with an older one of ours.
             self._note(
                 text,

@@ -10,6 +10,7 @@ from PIL import Image
 from model.captioner import Caption, Captioner, DecodingOptions, Stopwatch, Tag
 from model.languages import ENGLISH, language_of
 from model.style.words import NEUTRAL
+from model.tag_names import tags_in
 
 
 def caption_images(
@@ -18,14 +19,20 @@ def caption_images(
     options: DecodingOptions = DecodingOptions(),
     stopwatch: Stopwatch | None = None,
 ) -> list[list[Caption]]:
-    """See `Captioner.caption`. For alt text a beam gives all that it holds: one of them may be short enough."""
+    """See `Captioner.caption`; tags are in the captions' language. For alt text a beam gives all that it holds: one of
+    them may be short enough.
+    """
     if options.style == "caption":
-        return captioner.caption(images, options, stopwatch)
+        return [_with_names(found) for found in captioner.caption(images, options, stopwatch)]
     stopwatch = stopwatch or Stopwatch()
     searched = replace(options, num_captions=options.beam_size) if options.method == "beam" else options
     ranked = captioner.caption(images, searched, stopwatch)
     with stopwatch.stage("style"):
-        return [alt_texts(found, options.num_captions, options.gendered) for found in ranked]
+        return [_with_names(alt_texts(found, options.num_captions, options.gendered)) for found in ranked]
+
+
+def _with_names(captions: Sequence[Caption]) -> list[Caption]:
+    return [replace(caption, tags=tags_in(caption.language, caption.tags)) for caption in captions]
 
 
 def alt_texts(ranked: Sequence[Caption], count: int, gendered: bool = False) -> list[Caption]:
@@ -41,7 +48,7 @@ def alt_texts(ranked: Sequence[Caption], count: int, gendered: bool = False) -> 
             text=alt_text(caption.text, gendered)
             if caption.language == ENGLISH.code
             else language_of(caption.language).sentence(caption.text, MOST_CHARACTERS),
-            tags=caption.tags if gendered else _neutral_tags(caption.tags),
+            tags=caption.tags if gendered or caption.language != ENGLISH.code else _neutral_tags(caption.tags),
         )
         for caption in ranked
     ]

@@ -13,12 +13,15 @@ from typing import Any
 from model.captioner import DecodingOptions
 from model.errors import OptionRefused
 from model.images import warning_of
+from model.language_tags import find_language
+from service.adapters import languages
 from service.adapters.known import known_of
 from service.adapters.structured import Format, asks_for_json, write
 from service.captioning import caption_all, check_count, current_host
 from service.engine.supervisor import Captioned
 from service.errors import BadRequest
 from service.intake.base64 import read_photograph
+from service.intake.options import parse_options
 from service.intake.request import texts_of
 
 ONLY_IMAGES = "This model only describes images, and there is none in the request."
@@ -55,6 +58,7 @@ class Answer:
     words_out: int
     milliseconds: Mapping[str, float]
     """By stage; of several photographs, which go through most of them together, the longest."""
+    language: str
     warning: str | None
     """What was asked for and cannot be done."""
 
@@ -73,11 +77,10 @@ def ask(question: Question, options: DecodingOptions, wanted: Format, param: str
     uploads = [read_photograph(picture.text, picture.param) for picture in pictures]
     captioned = caption_all(uploads, options, [picture.param for picture in pictures])
     answers = [one.answer for one in captioned]
-    language = current_host().capabilities["languages"][0]
     names = _names(pictures)
     texts = []
     for choice in range(options.num_captions):
-        text = write(known_of(answers, names, choice, language), wanted, param)
+        text = write(known_of(answers, names, choice), wanted, param)
         texts.append(text if wanted is not None else _before(text, stop))
     words = [len(answer["captions"][0]["words"]) for answer in answers]
     return Answer(
@@ -86,12 +89,22 @@ def ask(question: Question, options: DecodingOptions, wanted: Format, param: str
         len(question.prompt.split()) + len(pictures),
         sum(len(text.split()) for text in texts),
         _longest(captioned),
-        _warning(captioned, question.ignored),
+        answers[0]["language"],
+        _warning(captioned, (*question.ignored, *_not_had(options))),
     )
 
 
-def options_of(body: Mapping[str, Any], names: Mapping[str, str]) -> DecodingOptions:
-    """`names` are the API's own for ours; ours are options, too. Raises OptionRefused, BadRequest.
+def _not_had(options: DecodingOptions) -> tuple[str, ...]:
+    had = current_host().capabilities["languages"]
+    is_wished = options.language != DecodingOptions.language
+    return ("language",) if is_wished and not find_language([options.language], had) else ()
+
+
+def options_of(
+    body: Mapping[str, Any], names: Mapping[str, str], prompt: str = "", wanted: Format = None
+) -> DecodingOptions:
+    """`names` are the API's own for ours; ours are options, too. A language may be asked for in words as well, or by
+    the format. Raises OptionRefused, BadRequest.
 
     Programs send a temperature of up to 1 unasked, and mean the model's usual answer by it: that is the beam's. More
     asks for variety: then words are sampled.
@@ -105,7 +118,9 @@ def options_of(body: Mapping[str, Any], names: Mapping[str, str]) -> DecodingOpt
     given |= whole
     if given["method"] == "beam":  # it must hold as many as are asked for
         given.setdefault("beam_size", max(whole.get("num_captions", 1), DecodingOptions.beam_size))
-    return DecodingOptions.parse(texts_of(given))
+    if language := languages.asked_in(prompt) or languages.asked_by(wanted):
+        given.setdefault("language", language)
+    return parse_options(texts_of(given))
 
 
 def _within_bounds(sampling: Mapping[str, float]) -> dict[str, float]:

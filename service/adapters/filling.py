@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 import jsonschema_rs
 
-from service.adapters import names
+from service.adapters import languages, names
 from service.adapters.known import Known
 from service.errors import BadRequest
 
@@ -91,6 +91,10 @@ class _Filling:
         schema, seen = self._resolved(given, seen)
         if schema is None:
             return _UNKNOWN
+        if languages.is_language(name) and schema.keys() & {"const", "enum"} and not facts.of_tag:
+            choices = [schema["const"]] if "const" in schema else schema["enum"]
+            said = self._known.language
+            return next((one for one in choices if languages.is_named(said, one)), _UNKNOWN)
         if "const" in schema:
             return schema["const"]
         if "enum" in schema:
@@ -172,7 +176,7 @@ class _Filling:
 
     def _text(self, schema: Schema, words: list[str], facts: _Facts) -> Any:
         name = " ".join(words)
-        if name in names.LANGUAGES and not facts.of_tag:
+        if languages.is_language(name) and not facts.of_tag:
             return self._known.language if _accepts(schema, self._known.language) else _UNKNOWN
         if name in names.LISTS and not facts.of_tag:
             tags = ", ".join(tag for tag, _ in self._known.tags)
@@ -209,9 +213,7 @@ class _Filling:
             return choices[0]
         words = " ".join(names.words_of(name))
         by_text = {str(choice).lower(): choice for choice in choices}
-        if words in names.LANGUAGES:
-            said = [self._known.language]
-        elif words.split()[-1:] == ["confidence"] and {"low", "high"} <= by_text.keys():
+        if words.split()[-1:] == ["confidence"] and {"low", "high"} <= by_text.keys():
             said = [names.LEVELS[min(int(facts.number * len(names.LEVELS)), len(names.LEVELS) - 1)], "low"]
         elif facts.of_tag:
             said = list(facts.texts)

@@ -18,6 +18,7 @@ from service.door import CAPTIONING, JSON_BODY, ONE_PHOTOGRAPH, Door
 from service.errors import BadRequest, Failure
 from service.intake.base64 import read_photograph
 from service.intake.body import read_body
+from service.intake.options import parse_options
 from service.intake.request import Upload, checked, parse_json
 from service.schemas import Schema
 
@@ -50,7 +51,7 @@ def _read() -> tuple[Upload, DecodingOptions]:
         raise BadRequest("unsupported_media_type", message)
     body = read_body(several=False, as_base64=True)
     if body.lstrip()[:1] != b"{":
-        return checked(body, "The body"), DecodingOptions.parse(request.args.to_dict())
+        return checked(body, "The body"), parse_options(request.args.to_dict())
     asked = parse_json(body)
     if "inputs" not in asked:
         raise BadRequest("no_image", 'The JSON has no photograph: send {"inputs": "…base64…"}.', "inputs")

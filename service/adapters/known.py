@@ -44,7 +44,7 @@ class Known:
         }
 
 
-def known_of(answers: Sequence[Mapping[str, Any]], names: Sequence[str], choice: int, language: str) -> Known:
+def known_of(answers: Sequence[Mapping[str, Any]], names: Sequence[str], choice: int) -> Known:
     """Of one photograph or several; `names` are given to none or to all. `choice` is the caption's place in the
     ranking, and where a photograph has fewer it is its last.
     """
@@ -61,7 +61,7 @@ def known_of(answers: Sequence[Mapping[str, Any]], names: Sequence[str], choice:
         tuple(sorted(odds.items(), key=lambda tag: -tag[1])),
         min(_confidence(one) for one in chosen),
         any(answer["low_confidence"] for answer in answers),
-        str(answers[0].get("language") or language),
+        answers[0]["language"],
     )
 
 
@@ -72,8 +72,8 @@ def _confidence(caption: Mapping[str, Any]) -> float:
 
 
 def _tags_of(answer: Mapping[str, Any]) -> list[Tag]:
-    """The model's own; where it has none, the words of its best caption that name or describe something."""
-    if answer.get("tags"):
+    """The model's own; where it has none, the words of its best caption that name or describe something in English."""
+    if answer.get("tags") or answer["language"] != "en":
         return [(tag["name"], tag["probability"]) for tag in answer["tags"]]
     words = answer["captions"][0]["words"]
     return [(word["text"], word["probability"]) for word in words if word["text"].lower() not in _FUNCTION_WORDS]

@@ -93,8 +93,9 @@ def _answer(body: Mapping[str, Any], question: Question, part: Callable[[str], d
     if not isinstance(options, dict):
         raise BadRequest("bad_parameter", "options must be an object.", "options")
     stop, wanted = stops_of(options.get("stop"), "options.stop"), read_format(body.get("format"), "format")
-    answer = ask(question, options_of(options, _NAMES), wanted, "format", stop)
+    answer = ask(question, options_of(options, _NAMES, question.prompt, wanted), wanted, "format", stop)
     end = {"done": True, "done_reason": "length" if answer.is_cut else "stop"} | _spent(answer)
+    end["language"] = answer.language
     end |= {"warning": answer.warning} if answer.warning else {}
     if body.get("stream") is False:
         return jsonify(_head(body) | part(answer.texts[0]) | end)

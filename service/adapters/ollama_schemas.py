@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from service.door import CAPTIONING, JSON_BODY, ONE_PHOTOGRAPH, Door, json_of
-from service.schemas import BASE64, Schema, exactly, list_of, reference
+from service.schemas import BASE64, LANGUAGE, Schema, exactly, list_of, reference
 
 _TEXT: Schema = {"type": "string"}
 _COUNT: Schema = {"type": "integer", "minimum": 0}
@@ -108,6 +108,7 @@ _DONE: dict[str, Schema] = {
     "done": {"const": True},
     "done_reason": {"enum": ["stop", "length", "load", "unload"]},
     **dict.fromkeys(_DURATIONS, _COUNT),
+    "language": LANGUAGE,
     "warning": _TEXT,
 }
 _MODEL = {
@@ -134,8 +135,8 @@ ASKING: dict[str, Schema] = {
         }
         | _ASKED,
     },
-    "OllamaGenerated": exactly({"response": _TEXT} | _DONE, optional=(*_DURATIONS, "warning")),
-    "OllamaChatted": exactly({"message": _MESSAGE} | _DONE, optional=(*_DURATIONS, "warning")),
+    "OllamaGenerated": exactly({"response": _TEXT} | _DONE, optional=(*_DURATIONS, "language", "warning")),
+    "OllamaChatted": exactly({"message": _MESSAGE} | _DONE, optional=(*_DURATIONS, "language", "warning")),
     "OllamaError": exactly({"error": {"type": "string", "description": "in words for a person"}}),
 }
 MODELS: dict[str, Schema] = {

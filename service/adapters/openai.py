@@ -48,7 +48,7 @@ def chat_completions() -> Response:
     ignored = [name for name, harmless in _WITHOUT_EFFECT.items() if body.get(name) not in (None, *harmless)]
     question = read_messages(body.get("messages"), "messages")
     question = replace(question, ignored=(*question.ignored, *ignored))
-    options, stop = options_of(body, _NAMES), stops_of(body.get("stop"), "stop")
+    options, stop = options_of(body, _NAMES, question.prompt, wanted), stops_of(body.get("stop"), "stop")
     answer = ask(question, options, wanted, "response_format", stop)
     head = {
         "id": f"chatcmpl-{uuid.uuid4().hex}",
@@ -56,6 +56,7 @@ def chat_completions() -> Response:
         "created": int(time.time()),
         "model": model_names()[0],
         "system_fingerprint": current_host().model["digest"][:20],
+        "language": answer.language,
     }
     head |= {"warning": answer.warning} if answer.warning else {}
     if body.get("stream") is True:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from service.door import CAPTIONING, JSON_BODY, ONE_PHOTOGRAPH, Door, json_of
-from service.schemas import BASE64, Schema, exactly, list_of, reference
+from service.schemas import BASE64, LANGUAGE, Schema, exactly, list_of, reference
 
 _TEXT: Schema = {"type": "string"}
 _EVENTS: Schema = {"description": "server-sent events, each with a part of the answer as JSON"}
@@ -27,8 +27,9 @@ def chat_doors() -> tuple[Door, ...]:
             "openai.chat_completions",
             "Caption photographs, as OpenAI's chat completions",
             "The images of the last user's message that has any are captioned, a line each. What else is said is "
-            "not read, but for the names before several images and for a wish for JSON. Options of /predict are taken, "
-            "too. With `response_format` a JSON schema is filled; with `stream` the answer comes in events.",
+            "not read, but for the names before several images, and wishes for JSON and for a language. Options of "
+            "/predict are taken, too. With `response_format` a JSON schema is filled; with `stream` the answer comes "
+            "in events.",
             streamed,
             method="post",
             failures=_FAILURES,
@@ -158,6 +159,7 @@ CHAT: dict[str, Schema] = {
             "model": _TEXT,
             "choices": list_of(_CHOICE, minItems=1),
             "usage": exactly(dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), _COUNT)),
+            "language": LANGUAGE,
             "warning": _TEXT | {"description": "what was asked for and is not heeded"},
         },
         *("id", "object", "created", "model", "choices", "usage"),
@@ -186,6 +188,7 @@ RESPONSES: dict[str, Schema] = {
             "model": _TEXT,
             "output": list_of(_OBJECT, minItems=1),
             "usage": _OBJECT,
+            "language": LANGUAGE,
             "warning": _TEXT,
         },
         *("id", "object", "created_at", "status", "model", "output", "usage"),

@@ -46,9 +46,8 @@ def respond() -> Response:
     text = body.get("text") or {}
     if not isinstance(text, dict):
         raise BadRequest("bad_parameter", "text must be an object.", "text")
-    answer = ask(
-        _question(body), options_of(body, _NAMES), read_format(text.get("format"), "text.format"), "text.format"
-    )
+    question, wanted = _question(body), read_format(text.get("format"), "text.format")
+    answer = ask(question, options_of(body, _NAMES, question.prompt, wanted), wanted, "text.format")
     described = _describe(body, answer)
     return events(_events(described)) if body.get("stream") is True else jsonify(described)
 
@@ -80,6 +79,7 @@ def _describe(body: dict[str, Any], answer: Answer) -> dict[str, Any]:
         "error": None,
         "incomplete_details": {"reason": "max_output_tokens"} if answer.is_cut else None,
         "model": model_names()[0],
+        "language": answer.language,
         "output": [message],
         "parallel_tool_calls": True,
         "text": body.get("text") or {"format": {"type": "text"}},

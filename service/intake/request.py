@@ -14,6 +14,7 @@ from service.errors import BadRequest, too_large
 from service.intake.base64 import read_photograph
 from service.intake.body import quoted, read_body
 from service.intake.form import HOW_TO_SEND, read_form
+from service.intake.options import parse_options
 
 IMAGE_FIELDS = ("image", "file")
 _THREE_WAYS = (
@@ -51,7 +52,7 @@ def read_request(*, include_image: bool, several: bool = False) -> Asked:
         _refuse(kind)
     chosen = {**texts, **request.args.to_dict()}
     wanted = parse_bool("include_image", chosen.get("include_image") or str(include_image))
-    return Asked(uploads, DecodingOptions.parse(chosen, ("include_image", *IMAGE_FIELDS)), wanted)
+    return Asked(uploads, parse_options(chosen, ("include_image", *IMAGE_FIELDS)), wanted)
 
 
 def read_json(several: bool) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 // A photograph of the collection in the list. Names and captions are text, never markup.
 
-import { percent } from "../caption.js";
+import { tell } from "../words.js";
 import { ask } from "./ask.js";
 
 export class Found {
@@ -27,11 +27,11 @@ export class Found {
     this.photograph = photograph;
     const { caption, machine_caption, path, reviewed } = photograph;
     this.article.dataset.reviewed = reviewed ?? "";
-    this.article.setAttribute("aria-label", `${caption || machine_caption}. ${path}`);
+    tell(this.article, "found", { caption: caption || machine_caption, path }, "label");
     this.find(".said").textContent = caption || machine_caption;
-    this.find(".machine").textContent = `The machine said: ${machine_caption}`;
+    tell(this.find(".machine"), "machine_said", { caption: machine_caption });
     this.find(".machine").hidden = reviewed !== "edited";
-    this.find(".state").textContent = state(photograph);
+    tell(this.find(".state"), ...state(photograph));
     this.find(".path").textContent = path;
     const undo = this.find("[data-act=undo]");
     if (undo) undo.hidden = !reviewed;
@@ -47,6 +47,6 @@ export class Found {
 }
 
 function state({ reviewed, reviewed_by, confidence }) {
-  if (reviewed) return `${reviewed[0].toUpperCase()}${reviewed.slice(1)} by ${reviewed_by}`;
-  return typeof confidence === "number" ? `${percent(confidence)} confident` : "";
+  if (reviewed) return [`state.${reviewed}`, { by: reviewed_by }];
+  return typeof confidence === "number" ? ["state.machine", { part: confidence }] : [""];
 }

@@ -1,6 +1,7 @@
 // People's words: accept, edit, reject and undo, by keys or buttons. Two people at once see each other's words.
 
 import { announce } from "../announce.js";
+import { say, tell } from "../words.js";
 import { ask } from "./ask.js";
 
 const $ = (id) => document.getElementById(id);
@@ -8,8 +9,8 @@ const STEPS = { j: 1, ArrowDown: 1, ArrowRight: 1, k: -1, ArrowUp: -1, ArrowLeft
 const KEYS = { a: "accept", e: "edit", r: "reject", u: "undo" };
 const REVIEWER = "reviewer"; // in the browser's storage
 
-/** `list()` is what is shown, `begin()` fetches what is to be reviewed, `tell(text, isError)` says something. */
-export function startReview({ list, begin, tell }) {
+/** `list()` is what is shown, `begin()` fetches what is to be reviewed, `report(key, values, isError)` says something. */
+export function startReview({ list, begin, report }) {
   const isEditable = Boolean($("reviewer"));
   let last = null; // decided on, which undo takes back where there is nothing to undo
   const current = () => list().find((found) => found.article.ariaCurrent === "true");
@@ -26,14 +27,14 @@ export function startReview({ list, begin, tell }) {
     const all = list();
     const next = all[all.indexOf(current()) + step];
     if (next) next.article.focus();
-    else if (step > 0) $("more").checkVisibility() ? $("more").focus() : announce("That was the last.");
+    else if (step > 0) $("more").checkVisibility() ? $("more").focus() : announce(say("last"));
     next?.element.scrollIntoView({ block: "nearest" });
   }
 
   async function decide(found, action, caption = "") {
     const by = $("reviewer").value.trim();
     if (!by) {
-      tell("Who are you? Your name is kept with each decision.", true);
+      report("who", {}, true);
       $("reviewer").focus();
       return;
     }
@@ -43,24 +44,25 @@ export function startReview({ list, begin, tell }) {
       found.show(await (await ask(`collection/${id}/review`, { decision })).json());
       close(found);
       last = found;
-      announce(`${found.find(".state").textContent || "Undone"}: ${found.find(".said").textContent}`);
+      announce(`${found.find(".state").textContent || say("undone")}: ${found.find(".said").textContent}`);
       found.article.focus();
       if (action !== "undo") go(1);
     } catch (error) {
       if (error.answer?.error?.code === "conflict") clash(found, action, error);
-      else tell(error.message, true);
+      else report(error.key, error.values, true);
       announce(error.message);
     }
   }
 
   /** Somebody was faster: both texts are shown, and the person chooses. */
-  function clash(found, action, { message, answer }) {
+  function clash(found, action, { key, values, answer }) {
     const { current: theirs, yours } = answer;
     close(found);
     found.show(theirs);
-    found.find(".conflict .error").textContent = message;
-    found.find(".theirs").textContent = `Now: ${theirs.caption || `rejected (${theirs.machine_caption})`}`;
-    found.find(".yours").textContent = `Yours: ${action === "edit" ? yours : action}`;
+    tell(found.find(".conflict .error"), key, values);
+    const caption = theirs.caption || theirs.machine_caption;
+    tell(found.find(".theirs"), theirs.caption ? "now" : "now_rejected", { caption });
+    tell(found.find(".yours"), "yours", { caption: action === "edit" ? yours : say(action).toLowerCase() });
     found.find(".conflict").hidden = false;
     found.find("[data-act=mine]").onclick = () => decide(found, action, yours);
     found.find("[data-act=theirs]").focus();

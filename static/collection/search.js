@@ -2,6 +2,7 @@
 
 import { announce } from "../announce.js";
 import { createQueue } from "../queue.js";
+import { tell } from "../words.js";
 import { ask } from "./ask.js";
 import { Found } from "./found.js";
 import { startReview } from "./review.js";
@@ -14,7 +15,7 @@ let running = new AbortController();
 let shown = []; // what is listed, in order
 let more = null; // fetches what comes after
 
-const review = startReview({ list: () => shown, begin: () => find("reviewed:no", "least-sure", true), tell });
+const review = startReview({ list: () => shown, begin: () => find("reviewed:no", "least-sure", true), report });
 
 $("search").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -27,35 +28,31 @@ $("more").addEventListener("click", () => more?.());
 function find(query, order, isReview = false) {
   const address = (offset) => `collection/search?${new URLSearchParams({ q: query, order, offset })}`;
   const passed = () => (isReview ? shown.filter((found) => !found.photograph.reviewed).length : shown.length);
-  return list(() => address(passed()), isReview ? "Every caption is reviewed." : `Nothing found for “${query}”`, isReview);
+  return list(() => address(passed()), isReview ? "all_reviewed" : "nothing_found", isReview, query);
 }
 
-async function list(address, nothing, isReview) {
+/** `nothing` is the key of what is said where there is none. */
+async function list(address, nothing, isReview, query = "") {
   const { signal } = clear();
   let total = 0;
   more = async () => {
     try {
-      if (!shown.length) tell("Searching…");
+      if (!shown.length) report("searching");
       const answer = await (await ask(address(), { signal })).json();
       total = Math.max(total, answer.total);
       add(answer.results, signal);
       $("more").hidden = shown.length >= total || !answer.results.length;
-      tell(told(total, isReview) || nothing);
+      const found = isReview ? "to_review" : shown.length < total ? "best_of" : "photographs";
+      report(total ? found : nothing, { shown: shown.length, count: total, query });
       announce($("found").textContent);
     } catch (error) {
       if (signal.aborted) return;
-      tell(error.message, true);
+      report(error.key, error.values, true);
       announce(error.message);
     }
   };
   await more();
   if (isReview) review.enter();
-}
-
-function told(total, isReview) {
-  const all = total === 1 ? "1 photograph" : `${total} photographs`;
-  if (isReview) return total ? `${all} to review` : "";
-  return shown.length < total ? `The ${shown.length} best of ${all}` : total ? all : "";
 }
 
 function add(photographs, signal) {
@@ -66,7 +63,7 @@ function add(photographs, signal) {
   for (const found of added) {
     const { thumbnail, id } = found.photograph;
     if (thumbnail) inTurn(() => found.picture(thumbnail, signal), signal).catch(() => {}); // none then
-    found.on("similar", () => list(() => `collection/${id}/similar`, "There is none like it.", false));
+    found.on("similar", () => list(() => `collection/${id}/similar`, "none_like", false));
     review.watch(found);
   }
 }
@@ -78,12 +75,12 @@ function clear() {
   more = null;
   $("more").hidden = true;
   $("results").replaceChildren();
-  tell("");
+  report("");
   return running;
 }
 
-function tell(text, isError = false) {
-  $("found").textContent = text;
-  $("found").hidden = !text;
+function report(key, values = {}, isError = false) {
+  tell($("found"), key, values);
+  $("found").hidden = !key;
   $("found").className = isError ? "error" : "quiet";
 }

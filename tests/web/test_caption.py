@@ -42,7 +42,7 @@ def test_the_caption_and_its_alternatives_are_the_apis(page, expected):
     choose(page, picture("camera.jpg"))
     expect(caption(page)).to_have_text(expected["caption"])
     assert [text.split() for text in card(page).locator(".ranking button").all_inner_texts()] == [
-        f"{c['text']} {round(c['mean_probability'] * 100)} %".split() for c in expected["captions"]
+        f"{c['text']} {round(c['mean_probability'] * 100)}%".split() for c in expected["captions"]
     ]
     assert expected["low_confidence"]  # so its tags are offered first
     tags = ", ".join(tag["name"] for tag in expected["tags"][:4])
@@ -68,7 +68,7 @@ def test_each_word_tells_how_sure_the_model_was(page, expected):
     wait_until(page, "done")
     words = expected["captions"][0]["words"]
     names = page.evaluate("[...document.querySelectorAll('.word')].map(w => w.getAttribute('aria-label'))")
-    assert names == [f"{word['text']}, {round(word['probability'] * 100)} % sure" for word in words]
+    assert names == [f"{word['text']}, {round(word['probability'] * 100)}% sure" for word in words]
     colours = page.evaluate("[...document.querySelectorAll('.word')].map(w => getComputedStyle(w).color)")
     assert len(set(colours)) == len({word["probability"] for word in words}) > 1
 
@@ -206,7 +206,7 @@ def test_of_a_doubted_caption_the_tags_are_offered_first(desktop):
     wait_until(desktop, "done")
     expect(card(desktop).locator(".told")).to_have_text("Perhaps: cup, table")
     expect(card(desktop).locator("img")).to_have_attribute("alt", "Perhaps: cup, table")
-    expect(card(desktop).locator(".confidence")).to_contain_text("41 % confident: 41 of 100 captions")
+    expect(card(desktop).locator(".confidence")).to_contain_text("41% confident: 41 of 100 captions")
     expect(caption(desktop)).to_be_visible()
     card(desktop).locator(".ranking button").nth(1).click()
     expect(card(desktop).locator(".told")).to_be_hidden()

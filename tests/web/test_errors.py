@@ -117,7 +117,7 @@ def test_progress_then_cancel_then_retry(page):
     slowly(page)
     choose(page, picture("astronaut.png"))
     bar = card(page).get_by_role("progressbar")
-    expect(card(page).locator(".state")).to_have_text(re.compile(r"Sending… [1-9]\d? %"))
+    expect(card(page).locator(".state")).to_have_text(re.compile(r"Sending… [1-9]\d?%"))
     assert 0 < float(bar.get_attribute("value")) < 1
     card(page).get_by_role("button", name="Cancel", exact=True).click()
     expect(error(page)).to_have_text("Cancelled.")
@@ -134,7 +134,7 @@ def test_the_server_stops_in_mid_upload(browser, tmp_path, size):
         with opened(browser, server.url, **size) as page:
             slowly(page)
             choose(page, picture("astronaut.png"))
-            expect(card(page).locator(".state")).to_have_text(re.compile(r"Sending… [1-9]\d? %"))
+            expect(card(page).locator(".state")).to_have_text(re.compile(r"Sending… [1-9]\d?%"))
             os.killpg(server.process.pid, signal.SIGKILL)  # the worker, too, would finish what it has begun
             server.process.wait()
             expect(error(page)).to_have_text("The service cannot be reached. Is it running?")

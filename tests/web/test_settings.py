@@ -37,7 +37,8 @@ def test_they_are_folded_away(page):
     expect(page.locator("#settings")).to_be_visible()
 
 
-def test_they_mirror_the_apis_ranges(desktop):
+def test_they_mirror_the_apis_ranges(desktop, server):
+    languages = requests.get(server.url + "/info", timeout=10).json()["model"]["capabilities"]["languages"]
     controls = desktop.evaluate(
         "[...document.querySelectorAll('#settings [name]')].map(c => "
         "({name: c.name, min: c.min, max: c.max, choices: [...c.options ?? []].map(o => o.value), value: c.value, "
@@ -51,6 +52,8 @@ def test_they_mirror_the_apis_ranges(desktop):
         elif option.type == "bool":
             assert (control["value"], control["checked"]) == ("true", option.default)
             continue
+        elif option.name == "language":
+            assert control["choices"] == languages
         else:
             assert float(control["min"]) == option.metadata["minimum"]
             assert float(control["max"]) == option.metadata["maximum"]
@@ -90,6 +93,7 @@ def test_every_setting_that_can_be_made_is_accepted(desktop, method):
         DecodingOptions.parse(sent, also=("include_image",))
         assert sent["method"] == method
         heeded = {name for name, o in OPTIONS.items() if method in o.metadata.get("methods", (method,))} - {"gendered"}
+        heeded -= set() if desktop.locator("#language option").count() > 1 else {"language"}
         assert set(sent) == heeded | {"attention", "include_image"}
 
 
@@ -116,7 +120,7 @@ def test_settings_are_sent_and_shown(page):
         "include_image": "",
     }
     assert 1 < card(page).locator(".ranking li").count() <= 4
-    expect(page.locator("#changed")).to_have_text("method sample · captions 4 · temperature 0.5 · seed 7")
+    expect(page.locator("#changed")).to_have_text("Method: sample · Captions: 4 · Temperature: 0.5 · Seed: 7")
     assert query(page) == "?method=sample&num_captions=4&temperature=0.5&seed=7"
 
 
@@ -125,7 +129,7 @@ def test_alt_text(desktop, server):
     expect(desktop.get_by_label("Gendered words")).to_be_hidden()
     desktop.get_by_label("Style").select_option("alt")
     desktop.get_by_label("Gendered words").check()
-    expect(desktop.locator("#changed")).to_have_text("style alt · gendered words")
+    expect(desktop.locator("#changed")).to_have_text("Style: alt · Gendered words")
     assert query(desktop) == "?style=alt&gendered=true"
     desktop.reload()
     unfold(desktop)
@@ -148,7 +152,7 @@ def test_the_address_is_the_setting(server, browser):
     captions = []
     for _ in range(2):
         with opened(browser, address, **DESKTOP) as page:
-            expect(page.locator("#changed")).to_have_text("method sample · captions 2 · seed 11")
+            expect(page.locator("#changed")).to_have_text("Method: sample · Captions: 2 · Seed: 11")
             listen(page)
             choose(page)
             expect(caption(page)).not_to_be_empty()
@@ -160,10 +164,10 @@ def test_the_address_is_the_setting(server, browser):
 def test_an_address_with_what_cannot_be(server, browser):
     address = server.url + "/?method=magic&beam_size=99&seed=-4&temperature=cold&max_words=30&utm_source=x"
     with opened(browser, address, **DESKTOP) as page:
-        expect(page.locator("#changed")).to_have_text("words at most 30")
+        expect(page.locator("#changed")).to_have_text("Words at most: 30")
         assert query(page) == "?max_words=30"
     with opened(browser, server.url + "/?method=sample&temperature=cold&top_p=", **DESKTOP) as page:
-        expect(page.locator("#changed")).to_have_text("method sample")
+        expect(page.locator("#changed")).to_have_text("Method: sample")
         assert query(page) == "?method=sample"
 
 

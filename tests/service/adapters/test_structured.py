@@ -255,6 +255,7 @@ def test_any_schema_is_filled_so_that_it_validates_or_refused(schema):
 
 
 ANSWER = {
+    "language": "en",
     "captions": [
         {"text": "a dog on the grass", "mean_probability": 0.5, "words": [
             {"text": "a", "probability": 0.9}, {"text": "dog", "probability": 0.6}, {"text": "on", "probability": 0.8},
@@ -267,20 +268,20 @@ ANSWER = {
 
 
 def test_what_is_known_of_an_answer():
-    known = known_of([ANSWER], [""], 0, "en")
+    known = known_of([ANSWER], [""], 0)
     assert known.text == "a dog on the grass" and known.captions == ("a dog on the grass", "a cat")
     assert known.tags == (("dog", 0.6), ("grass", 0.4)) and known.confidence == 0.5  # no tags: its content words
-    second = known_of([ANSWER], [""], 1, "en")
-    assert (second.text, second.confidence) == ("a cat", 0.2) and known_of([ANSWER], [""], 7, "en") == second
+    second = known_of([ANSWER], [""], 1)
+    assert (second.text, second.confidence) == ("a cat", 0.2) and known_of([ANSWER], [""], 7) == second
     calibrated = ANSWER | {"captions": [caption | {"confidence": 0.7} for caption in ANSWER["captions"]]}
-    assert known_of([calibrated], [""], 0, "en").confidence == 0.7
+    assert known_of([calibrated], [""], 0).confidence == 0.7
     unknown = ANSWER | {"captions": [caption | {"confidence": None} for caption in ANSWER["captions"]]}
-    assert known_of([unknown], [""], 0, "en").confidence == 0.5
+    assert known_of([unknown], [""], 0).confidence == 0.5
     tagged = ANSWER | {"tags": [{"name": "puppy", "probability": 0.8}], "language": "de"}
-    known = known_of([tagged, ANSWER], ["door", "hall"], 0, "en")
+    known = known_of([tagged, ANSWER], ["door", "hall"], 0)
     assert known.text == "door: a dog on the grass\nhall: a dog on the grass" and known.language == "de"
     assert known.tags[0] == ("puppy", 0.8) and {"dog", "grass"} < dict(known.tags).keys() and known.confidence == 0.5
-    assert known_of([ANSWER | {"tags": []}], [""], 0, "en").tags == (("dog", 0.6), ("grass", 0.4))
+    assert known_of([ANSWER | {"tags": []}], [""], 0).tags == (("dog", 0.6), ("grass", 0.4))
 
 
 @pytest.mark.parametrize(
