@@ -68,7 +68,7 @@ def _row(record: Record, languages: Sequence[str]) -> Record:
 
 FORMATS: dict[str, Callable[[Sequence[Record], IO[bytes], Sequence[str]], None]] = {
     "parquet": write_parquet,
-    "jsonl": lambda records, file, languages: Jsonl().write_file(records, file),
+    "jsonl": lambda records, file, languages=(): Jsonl().write_file(records, file),
 }
 """By the name that `--format` knows it by, which is the ending of a part's file as well."""
 

@@ -72,7 +72,8 @@ class Plan:
 
     def describe(self, photographs: Sequence[str]) -> dict[str, Any]:
         """All that decides over what is in a file of the output. Raises OSError for a model file that is missing."""
-        weights = [value for value in used_settings(self.model).values() if isinstance(value, Path)]
+        paths = [value for value in used_settings(self.model).values() if isinstance(value, Path)]
+        weights = [file for path in paths for file in ([path] if path.suffix else sorted(path.glob("*.pth")))]
         return {
             "input": self.input,
             "photographs": len(photographs),

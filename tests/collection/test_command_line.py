@@ -64,7 +64,8 @@ def records(text):
 def test_jsonl_is_what_the_api_returns(cat, capsys):
     assert main(["caption", str(cat), "--attention", "--num-captions", "2", *MODEL]) == 0
     [answer] = records(capsys.readouterr().out)
-    assert list(answer) == ["path", "caption", "captions", "confidence", "low_confidence", "tags", "model"]
+    parts = ["path", "caption", "captions", "language", "confidence", "low_confidence", "tags", "model"]
+    assert list(answer) == parts
     assert answer["path"] == str(cat)
     assert answer["caption"] == answer["captions"][0]["text"] and len(answer["captions"]) == 2
     assert len(answer["captions"][0]["words"][0]["attention"]) == 9
