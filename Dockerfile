@@ -18,6 +18,7 @@ RUN pip install ${TORCH_INDEX_URL:+--extra-index-url "$TORCH_INDEX_URL"} --const
     && pip install --requirement requirements/heic.txt --requirement requirements/watch.txt
 
 COPY best_model.pth vocab.pkl app.py gunicorn.conf.py ./
+COPY languages ./languages
 COPY model ./model
 COPY collection ./collection
 COPY service ./service

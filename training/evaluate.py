@@ -140,7 +140,7 @@ def evaluate(config: Config) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         "by_words": _by_words(code, [captions[record.name].text for record in records], records),
         "groups": by_group(hypotheses, references, cider) if english else {},
         "inexpressible": inexpressible(references, vocabulary) if vocabulary else {},
-        "quality": caption_quality(hypotheses, references)
+        "quality": caption_quality(hypotheses, references, language)
         | ({"vocabulary": len(vocabulary)} if vocabulary else {})
         | {"low_confidence": sum(captions[record.name].low_confidence for record in records)},
         "calibration": calibration([captions[record.name] for record in records], cider, references),

@@ -179,8 +179,14 @@ def _quality_lines(figures: Mapping[str, Any]) -> list[str]:
         f"- different captions: {quality['different_captions']} of {photographs} "
         f"({1000 * quality['different_captions'] / photographs:.0f} per 1,000)"
         + (f"; word for word one of the references: {quality['exact_matches']}" if "exact_matches" in quality else ""),
-        f"- captions of whose nouns no reference has any: {quality['misses']:.1%}; that have every one of theirs in "
-        f"some reference: {quality['all_named']:.1%}",
+        *(
+            [
+                f"- captions of whose nouns no reference has any: {quality['misses']:.1%}; that have every one of theirs "
+                f"in some reference: {quality['all_named']:.1%}"
+            ]
+            if "misses" in quality
+            else []
+        ),
         f"- words used: {quality['different_words']}"
         + (f" of the {quality['vocabulary']} known" if "vocabulary" in quality else "")
         + f"; the references use {quality['different_words_in_references']}",

@@ -13,6 +13,7 @@ from scipy.stats import spearmanr
 
 from model.captioner import Caption
 from model.cnn_lstm.vocabulary import SPECIAL_TOKENS
+from model.languages import ENGLISH, Language
 from training.evaluation.groups import GROUPS, OTHER, groups_of
 from training.evaluation.metrics import corpus_bleu_4
 from training.evaluation.nouns import share_named
@@ -27,15 +28,17 @@ _COMMONEST = 20
 
 
 def caption_quality(
-    hypotheses: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[str]]]
+    hypotheses: Sequence[Sequence[str]],
+    references: Sequence[Sequence[Sequence[str]]],
+    language: Language = ENGLISH,
 ) -> dict[str, Any]:
     """Counts over captions, all as words. `cut_off` and `repeated_bigrams` name how many captions have the fault;
-    `misses` and `all_named` are the shares of captions of whose nouns no reference has any, or has every one.
+    `misses` and `all_named`, which English alone has, are the shares of captions of whose nouns no reference has any,
+    or has every one.
     """
     used = {word for words in hypotheses for word in words}
     known = {word for texts in references for text in texts for word in text}
-    named = [share_named(words, texts) for words, texts in zip(hypotheses, references, strict=True)]
-    return {
+    counts: dict[str, Any] = {
         "different_captions": len({tuple(words) for words in hypotheses}),
         "different_captions_per_1000": 1000 * len({tuple(words) for words in hypotheses}) / len(hypotheses),
         "exact_matches": sum(words in texts for words, texts in zip(hypotheses, references, strict=True)),
