@@ -66,9 +66,13 @@ def _row(record: Record, languages: Sequence[str]) -> Record:
     )
 
 
-FORMATS: dict[str, Callable[[Sequence[Record], IO[bytes], Sequence[str]], None]] = {
+def _write_jsonl(records: Sequence[Record], file: IO[bytes], languages: Sequence[str] = ()) -> None:
+    Jsonl().write_file(records, file)
+
+
+FORMATS: dict[str, Callable[..., None]] = {
     "parquet": write_parquet,
-    "jsonl": lambda records, file, languages=(): Jsonl().write_file(records, file),
+    "jsonl": _write_jsonl,
 }
 """By the name that `--format` knows it by, which is the ending of a part's file as well."""
 

@@ -181,8 +181,8 @@ def _quality_lines(figures: Mapping[str, Any]) -> list[str]:
         + (f"; word for word one of the references: {quality['exact_matches']}" if "exact_matches" in quality else ""),
         *(
             [
-                f"- captions of whose nouns no reference has any: {quality['misses']:.1%}; that have every one of theirs "
-                f"in some reference: {quality['all_named']:.1%}"
+                f"- captions of whose nouns no reference has any: {quality['misses']:.1%}; that have every one of "
+                f"theirs in some reference: {quality['all_named']:.1%}"
             ]
             if "misses" in quality
             else []

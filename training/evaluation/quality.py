@@ -49,9 +49,14 @@ def caption_quality(
         "different_words_in_references": len(known),
         "mean_words": float(np.mean([len(words) for words in hypotheses])),
         "mean_reference_words": float(np.mean([len(text) for texts in references for text in texts])),
+        "commonest": Counter(language.join(words) for words in hypotheses).most_common(_COMMONEST),
+    }
+    if language is not ENGLISH:
+        return counts
+    named = [share_named(words, texts) for words, texts in zip(hypotheses, references, strict=True)]
+    return counts | {
         "misses": float(np.mean([share == 0 for share in named])),
         "all_named": float(np.mean([share == 1 for share in named])),
-        "commonest": Counter(" ".join(words) for words in hypotheses).most_common(_COMMONEST),
     }
 
 
