@@ -107,6 +107,7 @@ def test_settings_are_sent_and_shown(page):
     choose(page)
     wait_until(page, "done")
     assert sent_options(page) | {"include_image": ""} == {
+        "language": "en",
         "method": "sample",
         "num_captions": "4",
         "max_words": "20",
