@@ -170,9 +170,8 @@ class Config:
                 f"--encoder stays as it is, so that other languages fit: {', '.join(found)} must leave it alone"
             )
         if (self.init or self.encoder) and (self.encoder_stride or self.encoder_weights != "imagenet"):
-            raise ValueError(
-                "--init and --encoder bring their own encoder: leave out --encoder-weights and --encoder-stride"
-            )
+            given = "--init" if self.init else "--encoder"
+            raise ValueError(f"{given} brings its own encoder: leave out --encoder-weights and --encoder-stride")
         if self.image_size is not None and (self.image_size < 32 or self.image_size % 32):
             raise ValueError(f"--image-size must be a multiple of 32, not {self.image_size}")
         if self.init_vocabulary and not self.init:
