@@ -8,6 +8,7 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
+from benchmarks.server import running_server
 from collection.query import ORDERS
 from model.captioner import DecodingOptions
 from service.errors import CODES
@@ -134,9 +135,19 @@ def session(page):
     wait_until(page, "failed", 1)
 
 
+@pytest.fixture(scope="module")
+def english_captions(tmp_path_factory):
+    """A service without language packs: its captions do not change with the page's language."""
+    folder = tmp_path_factory.mktemp("english")
+    with running_server(folder, CAPTION_LANGUAGES=str(folder)) as running:
+        running.wait_until_healthy()
+        yield running
+
+
 @pytest.mark.parametrize("tag", OTHERS)
-def test_all_of_it_is_said_and_can_be_read_by_everyone(server, browser, tag):
+def test_all_of_it_is_said_and_can_be_read_by_everyone(english_captions, browser, tag):
     """On the phone of a visitor who speaks it; and chosen by hand amid a session it is the same, word by word."""
+    server = english_captions
     with opened(browser, server.url, **PHONE, locale=tag, reduced_motion="reduce") as page:
         assert page.evaluate("document.documentElement.lang") == tag
         session(page)
