@@ -12,6 +12,7 @@ from PIL import Image
 
 from collection import finished, run
 from collection.caption import main
+from collection.journal import describe_changes
 from collection.outputs.sidecar import NOTES
 from tests.conftest import ROOT
 from tests.model.colour_captioner import ColourCaptioner
@@ -268,3 +269,8 @@ def test_the_second_look_is_a_short_one(folder, loads):
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert (done.returncode, done.stderr) == (0, "nothing to do: 1,204 of 1,204 done\n")
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2
+
+
+def test_an_option_that_there_was_not_yet_was_as_by_default():
+    assert describe_changes({"method": "beam"}, {"method": "beam", "language": "en"}) == ""
+    assert describe_changes({"method": "beam"}, {"method": "beam", "language": "de"}) == "language en (now de)"
