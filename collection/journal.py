@@ -7,7 +7,6 @@ run knows what is done (collection/finished.py).
 
 from __future__ import annotations
 
-import dataclasses
 import fcntl
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +15,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from model.captioner import DecodingOptions
 from model.files import atomic_write
 
 Record = dict[str, Any]
@@ -37,14 +35,15 @@ def without_stamp(record: Record) -> Record:
     return {name: value for name, value in record.items() if name != STAMP}
 
 
-_DEFAULTS = dataclasses.asdict(DecodingOptions())
+_NOT_YET = {"language": "en"}
+"""Options that runs of before 1.0 do not name, as they were."""
 
 
 def describe_changes(begun: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """In words, what a run was begun with and is otherwise now; "" where all is the same. An option that there was not
     yet was as it is by default.
     """
-    begun = {name: value for name, value in _DEFAULTS.items() if name in now} | dict(begun)
+    begun = {name: value for name, value in _NOT_YET.items() if name in now} | dict(begun)
     changed = sorted(name for name in begun.keys() | now.keys() if begun.get(name) != now.get(name))
     return ", ".join(f"{name} {begun.get(name)} (now {now.get(name)})" for name in changed)
 
