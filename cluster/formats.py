@@ -10,9 +10,8 @@ import pyarrow
 from pyarrow import parquet
 
 from collection.journal import Record
-from collection.outputs.base import texts_by_language
+from collection.outputs.base import texts_in
 from collection.outputs.jsonl import Jsonl
-from model.language_tags import find_language
 
 _WORD = pyarrow.struct(
     {
@@ -59,11 +58,9 @@ def write_parquet(records: Sequence[Record], file: IO[bytes], languages: Sequenc
 
 
 def _row(record: Record, languages: Sequence[str]) -> Record:
-    texts = texts_by_language(record)
     path = os.fsencode(record["path"]).decode(errors="backslashreplace")
-    return (
-        record | {"path": path} | {f"caption_{tag}": texts.get(find_language([tag], texts) or "") for tag in languages}
-    )
+    columns = (f"caption_{tag}" for tag in languages)
+    return record | {"path": path} | dict(zip(columns, texts_in(record, languages), strict=True))
 
 
 def _write_jsonl(records: Sequence[Record], file: IO[bytes], languages: Sequence[str] = ()) -> None:

@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 
+from model.languages import IDEOGRAPH
 from model.names import unknown
 
 LONGEST_QUERY = 200  # characters
@@ -14,7 +15,6 @@ _TERM = re.compile(
     |(?:(?<!\S)(?P<field>tag|reviewed):)?(?:"(?P<phrase>[^"]*)"|(?P<word>[^\s"]+))""",
     re.VERBOSE | re.IGNORECASE,
 )
-_SIGN = r"[\u3005\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]"
 _REVIEWED = {
     "no": "status = ''",
     "yes": "status IN ('accepted', 'edited')",
@@ -110,7 +110,7 @@ class Query:
 
 def spaced(text: str) -> str:
     """With blanks around every ideograph and kana: each is a word, and several are a phrase."""
-    return re.sub(rf"\s*({_SIGN})\s*", r" \1 ", text).strip() if re.search(_SIGN, text) else text
+    return re.sub(rf"\s*({IDEOGRAPH})\s*", r" \1 ", text).strip() if re.search(IDEOGRAPH, text) else text
 
 
 def _reviewed(text: str) -> str:

@@ -14,13 +14,14 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-_IDEOGRAPH = "[\u3005\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]"
-_LETTERS = rf"(?:(?!{_IDEOGRAPH})[^\W_])+"
-_BLANKS = rf" (?='s\b)|(?<={_IDEOGRAPH}) | (?={_IDEOGRAPH})"
+IDEOGRAPH = "[\u3005\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]"
+"""In a regular expression: a sign that is a word of its own, kana among them."""
+_LETTERS = rf"(?:(?!{IDEOGRAPH})[^\W_])+"
+_BLANKS = rf" (?='s\b)|(?<={IDEOGRAPH}) | (?={IDEOGRAPH})"
 
 
 def _words(first: str = "", inside: str = "-|'", last: str = "") -> re.Pattern[str]:
-    return re.compile(rf"{first}{_IDEOGRAPH}|{_LETTERS}(?:(?:{inside}){_LETTERS})*{last}", re.IGNORECASE)
+    return re.compile(rf"{first}{IDEOGRAPH}|{_LETTERS}(?:(?:{inside}){_LETTERS})*{last}", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -88,11 +89,6 @@ def language_of(code: str) -> Language:
     return LANGUAGES.get(code) or Language(code, code)
 
 
-def tokenise(caption: str, language: Language = ENGLISH) -> list[str]:
-    """See `Language.tokenise`."""
-    return language.tokenise(caption)
-
-
-def join_words(words: Iterable[str], language: Language = ENGLISH) -> str:
-    """See `Language.join`."""
-    return language.join(words)
+def tokenise(caption: str) -> list[str]:
+    """English; see `Language.tokenise`."""
+    return ENGLISH.tokenise(caption)

@@ -16,6 +16,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,18 +24,16 @@ import tyro
 
 from model.cnn_lstm.captioner import Network
 from model.cnn_lstm.checkpoint import Checkpoint
-from model.cnn_lstm.encoder import STAGES
 from model.cnn_lstm.language_pack import LanguagePack, encoder_digest
 from model.cnn_lstm.vocabulary import Vocabulary
 from model.errors import CheckpointMismatch, VocabularyRefused
 from model.files import atomic_write
-from training.cnn_lstm.language import of_all_languages, with_heads
-from training.data.features import SelectedFeatures, TooManyRefused, compute_features
+from training.cnn_lstm.language import with_heads
+from training.data.features import TooManyRefused
 from training.data.lists import locate
-from training.data.mixture import Dataset, read_datasets
-from training.data.records import DatasetRefused, Split, in_split, name_lists, spread
-from training.objectives.heads import describe_heads, learn_heads, look_at, see
-from training.objectives.judged import Seen
+from training.data.mixture import read_datasets
+from training.data.records import DatasetRefused, name_lists
+from training.objectives.heads import describe_heads, learn_heads, see
 from training.objectives.ngrams import NgramConfig
 
 
@@ -87,19 +86,18 @@ def learn_pack(config: Config) -> str:
     encoder = Network.from_checkpoint(checkpoint).encoder
     datasets = read_datasets(config.data, captions=locate(config.captions, config.data))
 
-    def look(dataset: Dataset, split: Split) -> Seen:
-        records = spread(in_split(dataset.records, split), config.photographs)
-        shared = of_all_languages(records, config.data)
-        size = len(dataset.records)
-        features = compute_features(
-            shared, encoder, checkpoint.preprocessing, config.cache, dataset_size=size, mixed_precision=False
-        )
-        own = SelectedFeatures(features, [record.name for record in records])
-        language = pack.vocabulary.language
-        return look_at(records, own, encoder, len(STAGES), "cpu", keep_grid=split == "dev", language=language)
-
-    train = [look(dataset, "train") for dataset in datasets]
-    pack, report = with_heads(pack, encoder, train, {dataset.name: look(dataset, "dev") for dataset in datasets})
+    look = partial(
+        see,
+        encoder=encoder,
+        preprocessing=checkpoint.preprocessing,
+        cache=config.cache,
+        photographs=config.photographs,
+        language=pack.vocabulary.language,
+        shared_by=config.data,
+    )
+    train = [look(dataset, "train", keep_grid=False) for dataset in datasets]
+    dev = {dataset.name: look(dataset, "dev") for dataset in datasets}
+    pack, report = with_heads(pack, encoder, train, dev)
     config.output.parent.mkdir(parents=True, exist_ok=True)
     pack.save(config.output)
     return report

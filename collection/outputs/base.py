@@ -13,6 +13,7 @@ from tqdm import tqdm
 from collection.collisions import Output
 from collection.journal import Record, without_stamp
 from model.images import WARNINGS
+from model.language_tags import find_language
 
 
 class Format(ABC):
@@ -94,6 +95,12 @@ def texts_by_language(record: Record) -> dict[str, str]:
         return {}
     others = {tag: other["caption"] for tag, other in record.get("languages", {}).items()}
     return {record.get("language", ""): record["caption"]} | others
+
+
+def texts_in(record: Record, tags: Sequence[str]) -> list[str | None]:
+    """The captions of the languages that these tags mean."""
+    texts = texts_by_language(record)
+    return [texts.get(find_language([tag], texts) or "") for tag in tags]
 
 
 def problem(record: Record) -> str:

@@ -7,8 +7,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 
 from collection.journal import Record
-from collection.outputs.base import Lines, problem, texts_by_language
-from model.language_tags import find_language
+from collection.outputs.base import Lines, problem, texts_in
 
 
 def _row(cells: Iterable[str | float]) -> str:
@@ -41,7 +40,6 @@ class Csv(Lines):
     def lines(self, records: Iterable[Record]) -> Iterator[str]:
         for record in records:
             best, *others = record.get("captions") or [{}]
-            texts = texts_by_language(record)
             yield _row(
                 (
                     record["path"],
@@ -58,6 +56,6 @@ class Csv(Lines):
                     record.get("reviewed_at", ""),
                     record.get("machine_caption", ""),
                     record.get("language", ""),
-                    *(texts.get(find_language([tag], texts) or "", "") for tag in self.languages),
+                    *(text or "" for text in texts_in(record, self.languages)),
                 )
             )

@@ -209,15 +209,17 @@ class CnnLstmCaptioner:
 
     def _features(self, images: Sequence[Image.Image]) -> Tensor:
         """Grid features (images, cells, channels), with test-time augmentation of the mirrored images, too."""
-        pixels = self.preprocessing(images).to(self.device, memory_format=torch.channels_last)
+        pixels = self._pixels(images)
         features = self.encoder(pixels)
         return torch.cat([features, self.encoder(pixels.flip(3))], dim=1) if self.tta else features
+
+    def _pixels(self, images: Sequence[Image.Image]) -> Tensor:
+        return self.preprocessing(images).to(self.device, memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def features(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
         """See `model.captioner.GivesFeatures`; of the straight image alone, whatever is augmented."""
-        pixels = self.preprocessing(images).to(self.device, memory_format=torch.channels_last)
-        pooled: NDArray[np.float32] = self.encoder(pixels).float().mean(dim=1).cpu().numpy()
+        pooled: NDArray[np.float32] = self.encoder(self._pixels(images)).float().mean(dim=1).cpu().numpy()
         return pooled
 
     @torch.inference_mode()

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from PIL import Image
 
-from model.captioner import Caption, Captioner, DecodingOptions, Stopwatch, Tag
+from model.captioner import Caption, Captioner, DecodingOptions, Stopwatch
 from model.languages import ENGLISH, language_of
 from model.style.words import NEUTRAL
-from model.tag_names import tags_in
+from model.tag_names import renamed, tags_in
 
 
 def caption_images(
@@ -48,7 +48,7 @@ def alt_texts(ranked: Sequence[Caption], count: int, gendered: bool = False) -> 
             text=alt_text(caption.text, gendered)
             if caption.language == ENGLISH.code
             else language_of(caption.language).sentence(caption.text, MOST_CHARACTERS),
-            tags=caption.tags if gendered or caption.language != ENGLISH.code else _neutral_tags(caption.tags),
+            tags=caption.tags if gendered or caption.language != ENGLISH.code else renamed(caption.tags, NEUTRAL),
         )
         for caption in ranked
     ]
@@ -58,12 +58,3 @@ def alt_texts(ranked: Sequence[Caption], count: int, gendered: bool = False) -> 
         text = cut(caption.text)
         different.setdefault(text, replace(caption, text=text))
     return list(different.values())[:count]
-
-
-def _neutral_tags(tags: Sequence[Tag]) -> tuple[Tag, ...]:
-    """With one "person" for "man" and "woman": as likely as the likelier of them, at least."""
-    different: dict[str, Tag] = {}
-    for tag in tags:
-        name = NEUTRAL.get(tag.name, tag.name)
-        different.setdefault(name, replace(tag, name=name))
-    return tuple(different.values())

@@ -5,7 +5,7 @@ English.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -17,7 +17,11 @@ _FILES = {file.stem: file for file in Path(__file__).parent.glob("*.json")}
 
 def tags_in(language: str, tags: Sequence[Tag]) -> tuple[Tag, ...]:
     """The tags by the language's names, no two alike: what are two in English may be one, as likely as the likelier."""
-    names = names_in(language)
+    return renamed(tags, names_in(language))
+
+
+def renamed(tags: Sequence[Tag], names: Mapping[str, str]) -> tuple[Tag, ...]:
+    """By other names, where there are such, no two alike: of those that become one the first, the likeliest."""
     different: dict[str, Tag] = {}
     for tag in tags:
         name = names.get(tag.name, tag.name)

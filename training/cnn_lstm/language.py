@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,8 +21,9 @@ from training.cnn_lstm.trainer import CnnLstmTrainer
 from training.config import Config
 from training.data.augmentation import Augmentation
 from training.data.features import Features, SelectedFeatures
-from training.data.records import DatasetRefused, Record, in_split, read_dataset
-from training.objectives.heads import describe_heads, learn_heads, look_at
+from training.data.mixture import of_all_languages
+from training.data.records import Record
+from training.objectives.heads import describe_heads, learn_heads
 from training.objectives.judged import Seen
 from training.objectives.ngrams import NgramConfig
 from training.running.results import Results
@@ -75,20 +75,10 @@ class LanguageTrainer(CnnLstmTrainer):
         pack = LanguagePack.load(self.results.best_file)
         if pack.heads.weights:
             return
-        train, dev = (
-            self._look(self.train_records, keep_grid=False),
-            {name: self._look(own, keep_grid=True) for name, own in self.photographs.dev.items()},
-        )
-        pack, report = with_heads(pack, self.network.encoder, [train], dev)
+        encoder = self.network.encoder
+        pack, report = with_heads(pack, encoder, *self._look(encoder, len(STAGES)))
         self.results.log(report)
         pack.save(self.results.best_file)
-
-    def _look(self, records: Sequence[Record], keep_grid: bool) -> Seen:
-        features, last = self._features(records, len(STAGES), "plain"), len(STAGES)
-        language = self.vocabulary.language
-        return look_at(
-            records, features, self.network.encoder, last, self.device, keep_grid=keep_grid, language=language
-        )
 
     def record(self) -> dict[str, Any]:
         return {name: value for name, value in super().record().items() if name != "init"}
@@ -105,19 +95,6 @@ def _begun(before: Checkpoint | LanguagePack, words: int) -> Decoder:
     decoder = Decoder(replace(before.decoder_config, vocabulary_size=words))
     decoder.load_state_dict(weights)
     return decoder
-
-
-def of_all_languages(records: Sequence[Record], folders: Sequence[Path]) -> Sequence[Record]:
-    """Records of the same splits of which the folders' own lists tell, where they hold these: what the encoder gives of
-    them serves all languages.
-    """
-    splits = {record.split for record in records}
-    try:
-        known = [record for folder in folders for record in read_dataset(folder)]
-    except DatasetRefused:  # which list is its own is not to be told
-        return records
-    shared = [record for split in sorted(splits) for record in in_split(known, split)]
-    return shared if {record.path for record in records} <= {record.path for record in shared} else records
 
 
 def with_heads(

@@ -15,7 +15,7 @@ import torch
 from model.captioner import DecodingOptions
 from model.cnn_lstm.captioner import Network
 from model.cnn_lstm.checkpoint import Checkpoint
-from model.cnn_lstm.encoder import STAGES, Preprocessing
+from model.cnn_lstm.encoder import STAGES, Encoder, Preprocessing
 from model.cnn_lstm.vocabulary import Vocabulary
 from model.registry import choose_device
 from training.average import weighted_mean
@@ -236,27 +236,21 @@ class CnnLstmTrainer(Trainer):
             return
         last = len(STAGES) - max((stage.encoder_stages for stage in self.config.stages.values()), default=0)
         network = Network.from_checkpoint(checkpoint).to(self.device)
-
-        def look(records: Sequence[Record], keep_grid: bool) -> Seen:
-            features = self._features(records, last, "plain")
-            return look_at(
-                records,
-                features,
-                network.encoder,
-                last,
-                self.device,
-                keep_grid=keep_grid,
-                language=self.vocabulary.language,
-            )
-
-        heads, worth = learn_heads(
-            network,
-            self.vocabulary,
-            [look(self.train_records, keep_grid=False)],
-            {name: look(own, keep_grid=True) for name, own in self.photographs.dev.items()},
-        )
+        heads, worth = learn_heads(network, self.vocabulary, *self._look(network.encoder, last))
         self.results.log(describe_heads(worth))
         replace(checkpoint, heads=heads).save(self.results.best_file)
+
+    def _look(self, encoder: Encoder, last: int) -> tuple[list[Seen], dict[str, Seen]]:
+        """The photographs of training and, by dataset, of dev, as the finished encoder sees them, of which the stages
+        from `last` on learnt.
+        """
+
+        def look(records: Sequence[Record], keep_grid: bool) -> Seen:
+            features, language = self._features(records, last, "plain"), self.vocabulary.language
+            return look_at(records, features, encoder, last, self.device, keep_grid=keep_grid, language=language)
+
+        train = [look(self.train_records, keep_grid=False)]
+        return train, {name: look(own, keep_grid=True) for name, own in self.photographs.dev.items()}
 
     def _features(self, records: Sequence[Record], last: int, augmentation: Augmentation) -> Features:
         compute: Callable[..., Features] = (

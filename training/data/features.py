@@ -111,7 +111,8 @@ class SelectedFeatures:
         places = {name: row for row, name in enumerate(features.names)}
         self._features, self._places = features, [places[name] for name in names]
         self.names = tuple(names)
-        self.refused = {name: reason for name, reason in features.refused.items() if name in set(names)}
+        own = set(names)
+        self.refused = {name: reason for name, reason in features.refused.items() if name in own}
 
     def rows(self, rows: Sequence[int], seeds: Sequence[int] = ()) -> Tensor:
         """See Features."""

@@ -137,3 +137,16 @@ def uncaptioned(folders: Sequence[Path]) -> list[Record]:
             raise DatasetRefused(f"{folder} holds no photographs")
         records += [Record(printable(f"{own}/{path.relative_to(folder)}"), path, "train", ()) for path in found]
     return records
+
+
+def of_all_languages(records: Sequence[Record], folders: Sequence[Path]) -> Sequence[Record]:
+    """Records of the same splits of which the folders' own lists tell, where they hold these: what the encoder gives of
+    them serves all languages.
+    """
+    splits = {record.split for record in records}
+    try:
+        known = [record for folder in folders for record in read_dataset(folder)]
+    except DatasetRefused:  # which list is its own is not to be told
+        return records
+    shared = [record for split in sorted(splits) for record in in_split(known, split)]
+    return shared if {record.path for record in records} <= {record.path for record in shared} else records

@@ -21,8 +21,8 @@ from model.cnn_lstm.vocabulary import Vocabulary
 from model.languages import ENGLISH, Language
 from model.ranking import Ngrams, Ranking
 from model.second_look import SecondLook
-from training.data.features import Features, compute_features
-from training.data.mixture import Dataset
+from training.data.features import Features, SelectedFeatures, compute_features
+from training.data.mixture import Dataset, of_all_languages
 from training.data.records import Record, Split, in_split, spread
 from training.evaluation.metrics import score
 from training.evaluation.tags import fit_calibrations, fold_by_fold, tag_scores
@@ -70,14 +70,19 @@ def see(
     *,
     photographs: int = 0,
     keep_grid: bool = True,
+    language: Language = ENGLISH,
+    shared_by: Sequence[Path] = (),
 ) -> Seen:
     """The photographs of a split, at most so many of them, evenly spaced (0: all); what the encoder's stages give is
-    kept in the cache. Raises TooManyRefused, OSError.
+    kept in the cache, where folders are given once for all languages in them. Raises TooManyRefused, OSError.
     """
     records = spread(in_split(dataset.records, split), photographs)
     size = len(dataset.records)
-    features = compute_features(records, encoder, preprocessing, cache, dataset_size=size, mixed_precision=False)
-    return look_at(records, features, encoder, len(STAGES), "cpu", keep_grid=keep_grid)
+    kept = of_all_languages(records, shared_by) if shared_by else records
+    features: Features = compute_features(kept, encoder, preprocessing, cache, dataset_size=size, mixed_precision=False)
+    if shared_by:
+        features = SelectedFeatures(features, [record.name for record in records])
+    return look_at(records, features, encoder, len(STAGES), "cpu", keep_grid=keep_grid, language=language)
 
 
 def learn_heads(

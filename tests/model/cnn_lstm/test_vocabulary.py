@@ -4,7 +4,7 @@ import pytest
 
 from model.cnn_lstm.vocabulary import END, SPECIAL_TOKENS, START, UNKNOWN, Vocabulary
 from model.errors import VocabularyRefused
-from model.languages import join_words, tokenise
+from model.languages import ENGLISH, tokenise
 
 
 @pytest.mark.parametrize(
@@ -27,8 +27,8 @@ def test_tokenisation(caption, words):
 
 def test_joined_words_tokenise_to_themselves():
     words = ["a", "man", "'s", "t-shirt"]
-    assert join_words(words) == "a man's t-shirt"
-    assert tokenise(join_words(words)) == words
+    assert ENGLISH.join(words) == "a man's t-shirt"
+    assert tokenise(ENGLISH.join(words)) == words
 
 
 def test_build_keeps_frequent_words_most_frequent_first():
